@@ -58,9 +58,8 @@ class FirstQuestion:
         it was used, the question waits until it cannot: it would take a second order of an id whose
         first has ended. An order that is known, or about which the venue does not answer, is told
         to the core. A question that was not sent, or that the venue asked to wait with, is asked
-        again, of which the core hears too: nothing is known less than before. One that is withdrawn
-        meanwhile is asked about no more, and counts as new: whoever sends looks whether it still
-        is to leave.
+        again, of which the core hears too; unless the order is withdrawn meanwhile, for then nobody
+        knows whether it is there, and the core goes on asking.
         """
         if not self._able.deduplicates:
             wait = self._book.data.started_at + self._able.arrival - self._time.now()
@@ -71,17 +70,13 @@ class FirstQuestion:
             answer = await self._venue.look_up(key)
             if isinstance(answer, QueryAnswered) and answer.order is None:
                 return True
-            again = isinstance(answer, QueryFailed) and isinstance(
-                answer.error, NotSent | Throttled
-            )
-            if not again or not isinstance(answer, QueryFailed):
-                self._step(answer)
-                return False
-            if not self._waits(key):
-                return True
-            await self._pause(key, answer.error, pauses.pause())
-            if not self._waits(key):
-                return True
+            error = answer.error if isinstance(answer, QueryFailed) else None
+            if isinstance(error, NotSent | Throttled) and self._waits(key):
+                await self._pause(key, error, pauses.pause())
+                if self._waits(key):
+                    continue
+            self._step(answer)
+            return False
 
     def _waits(self, key: str) -> bool:
         """Whether the order is still to be sent."""

@@ -197,6 +197,47 @@ def test_rule1_a_close_that_is_withdrawn_while_the_question_waits_is_not_sent() 
     play(scene, table=Held, able=ONCE)
 
 
+def test_rule1_one_that_is_withdrawn_unanswered_is_not_taken_for_one_that_never_was() -> None:
+    """An earlier process had sent it: nothing is sent beside it, and it is found."""
+
+    async def scene(table: Table) -> None:
+        venue = holder(table)
+        await table.until(lambda: table.held == 100, 5)
+        await table.wait(10)
+        venue.errors = [Throttled("slow down", 10.0)]
+        await table.engine.command(ask.ClosePosition(by="test", symbol="AAA"))
+        await table.until(lambda: bool(venue.questions), 5)
+        (terms,) = [event.terms for event in table.events(ev.OrderIntended)]
+        key = terms.client_order_id
+        venue.orders[key] = VenueOrder(
+            client_order_id=key,
+            venue_order_id="v-before",
+            symbol="AAA",
+            side=terms.side,
+            type=OrderType.MARKET,
+            quantity=Decimal(100),
+            filled=ZERO,
+            status=OrderStatus.NEW,
+            reduce_only=True,
+        )
+        venue._record()
+        venue.errors = [Throttled("slow down", 10.0)] * 5
+
+        async def throttled(client_order_id: str) -> None:
+            raise Throttled("slow down", 60.0)
+
+        venue.cancel_order = throttled  # type: ignore[method-assign]
+        await table.engine.command(ask.CancelOrder(by="test", client_order_id=key))
+        await table.wait(50)
+        assert submits(table) == []
+        venue.trade(key, Decimal(100))
+        await table.wait(120)
+        assert submits(table) == []
+        assert (table.there, table.held, venue.sold) == (0, 0, 100)
+
+    play(scene, table=Held, able=ONCE)
+
+
 def test_x54_the_answer_to_the_order_itself_has_its_own_time() -> None:
     """What the question waited for is not added to it."""
 
