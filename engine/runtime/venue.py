@@ -431,5 +431,8 @@ class Venue:
 
 
 def _is_other(there: VenueOrder, here: Order) -> bool:
-    """Whether an order of one id there cannot be the one of that id here."""
-    return (there.symbol, there.side) != (here.symbol, here.side)
+    """Whether an order of one id there cannot be the one of that id here.
+
+    Most venues know one kind of sell, and say it of an order that opens a short too (A-245).
+    """
+    return (there.symbol, there.side.sign) != (here.symbol, here.side.sign)
