@@ -116,6 +116,7 @@ def take_terms(
     may add more by them, or at a worse price, than the gate has passed is cancelled (rule 4). A
     protective stop is brought back by its plan, and a split is followed (X-93).
     """
+    theirs = order.said(theirs)
     split = None if order.answered_by(theirs) else _split_by(order, theirs)
     unasked = not (order.is_protective or order.answered_by(theirs))
     grown = unasked and split is None and _is_more(order, theirs)

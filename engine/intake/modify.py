@@ -56,7 +56,7 @@ def modify(world: World, given: ask.ModifyOrder, now: Nanos) -> Iterator[ev.Even
             account=order.account, client_order_id=order.client_order_id, reason=given.by
         )
         return
-    if not order.differs(wanted):
+    if not order.changes_by(wanted):
         return
     native = world.able(order.account).native_modify and _fits(world, order, wanted)
     ruling = decide(world, change_request(world, order, wanted), now)

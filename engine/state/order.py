@@ -8,11 +8,19 @@ import msgspec
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ONE, ZERO
-from engine.domain.order import RESTING, TERMINAL, OrderStatus, OrderTerms, Replacement
+from engine.domain.order import (
+    RESTING,
+    TERMINAL,
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Replacement,
+)
 from engine.domain.suspicion import CLOSE_TO
 
 _TERMS = OrderTerms.__struct_fields__
 _values = attrgetter(*_TERMS)
+_MARKET: Final = OrderType.MARKET
 
 
 DROPPED_WITHIN: Final = 60 * NS_PER_SECOND
@@ -163,14 +171,29 @@ class Order(OrderTerms, frozen=True, kw_only=True):
             time_in_force=self.time_in_force,
         )
 
+    def said(self, theirs: Replacement) -> Replacement:
+        """The venue's terms, without what says nothing of this order.
+
+        How long a market order is in force means nothing once it was taken, and venues tell one as
+        IOC or FOK that was sent as DAY (X-88). Where another time was asked for it is an answer.
+        """
+        wanted = self.pending
+        if self.type is not _MARKET or (wanted is not None and wanted.time_in_force is not None):
+            return theirs
+        return msgspec.structs.replace(theirs, time_in_force=None)
+
     def differs(self, theirs: Replacement) -> bool:
         """True where the venue's terms, as far as it says them, are not these."""
-        return theirs.quantity != self.quantity or any(
-            said is not None and said != known
-            for said, known in (
-                (theirs.limit_price, self.limit_price),
-                (theirs.stop_price, self.stop_price),
-                (theirs.time_in_force, self.time_in_force),
+        return self.changes_by(self.said(theirs))
+
+    def changes_by(self, wanted: Replacement) -> bool:
+        """True where a change to these terms, as far as they are given, would change any."""
+        return wanted.quantity != self.quantity or any(
+            given is not None and given != known
+            for given, known in (
+                (wanted.limit_price, self.limit_price),
+                (wanted.stop_price, self.stop_price),
+                (wanted.time_in_force, self.time_in_force),
             )
         )
 
@@ -209,7 +232,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
 
     def only_cut_by(self, wanted: Replacement) -> bool:
         """True where the change leaves its prices and its time in force, and adds no quantity."""
-        return wanted.quantity <= self.quantity and not self.differs(
+        return wanted.quantity <= self.quantity and not self.changes_by(
             Replacement(
                 quantity=self.quantity,
                 limit_price=wanted.limit_price,

@@ -1,5 +1,6 @@
 """Reports that carry the terms of the order, as many venues send them each time (FIX 38, U-20)."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,12 +10,19 @@ import pytest
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import ModifyFailed
-from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
+from engine.domain.order import (
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Purpose,
+    Side,
+    TimeInForce,
+)
 from engine.domain.report import Report
 from engine.domain.signal import TradeType
 from engine.ports import Ambiguous, OrderReport
 from engine.state.cover import covered
-from tests.engine.driver import CoreDriver, kinds
+from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.wires import Rig, Wire, play
 from tests.engine.worlds import ABLE, AXION, BROKER, config_of
 
@@ -97,3 +105,66 @@ def test_rule3_a_stop_there_protects_as_soon_as_it_is_acknowledged() -> None:
         assert not rig.events(ev.OrderQueried)
 
     play(scene, wire=Telling)
+
+
+# --- the time in force of a market order ----------------------------------------------------------
+
+
+def by_report(desk: CoreDriver, order: OrderTerms, said: TimeInForce) -> list[ev.Event]:
+    return desk.report(order, S.NEW, quantity=order.quantity, time_in_force=said)
+
+
+def by_look(desk: CoreDriver, order: OrderTerms, said: TimeInForce) -> list[ev.Event]:
+    stated = desk.works(order, time_in_force=said)
+    return [e for _ in range(2) for e in desk.later(10).snapshot(orders=(stated,))]
+
+
+def by_answer(desk: CoreDriver, order: OrderTerms, said: TimeInForce) -> list[ev.Event]:
+    desk.later(10)
+    return desk.answers(order, time_in_force=said)
+
+
+WAYS = pytest.mark.parametrize("way", [by_report, by_look, by_answer])
+Way = Callable[[CoreDriver, OrderTerms, TimeInForce], list[ev.Event]]
+
+
+@WAYS
+@pytest.mark.parametrize("said", [TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTC])
+def test_X88_a_market_order_has_no_time_that_a_venue_could_change(
+    way: Way, said: TimeInForce
+) -> None:
+    """Venues that take a market order tell it as IOC or FOK, whatever was asked for."""
+    desk = CoreDriver(config_of(**AXION), capabilities=msgspec.structs.replace(ABLE))
+    desk.quote("NVDA", "100")
+    desk.place(Side.BUY, 20, hold=TradeType.SWING)
+    order = desk.last(Purpose.MANUAL)
+    assert (order.type, order.time_in_force) == (OrderType.MARKET, TimeInForce.DAY)
+    desk.accept(order)
+    events = way(desk, order, said)
+    assert not {ev.Alarmed, ev.OrderReplaced, ev.OrderUnclear} & {type(e) for e in events}
+    now = desk.current(order)
+    assert (now.status, now.time_in_force) == (S.NEW, TimeInForce.DAY)
+
+
+@WAYS
+def test_X88_a_limit_order_that_is_told_with_another_time_was_changed(way: Way) -> None:
+    desk, order = sent()
+    desk.accept(order)
+    if way is by_report:
+        events = says(desk, order, 20, time_in_force=TimeInForce.GTC)
+    else:
+        events = way(desk, order, TimeInForce.GTC)
+    assert one(events, ev.OrderReplaced).time_in_force is TimeInForce.GTC
+    assert "REPLACED_OTHERWISE" in {e.code for e in events if isinstance(e, ev.Alarmed)}
+
+
+def test_X88_more_of_a_market_order_is_told_once_whatever_its_time_is_said_to_be() -> None:
+    desk = CoreDriver(config_of(**AXION), capabilities=msgspec.structs.replace(ABLE))
+    desk.quote("NVDA", "100")
+    desk.place(Side.BUY, 20, hold=TradeType.SWING)
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    for said in (TimeInForce.IOC, TimeInForce.DAY, TimeInForce.IOC):
+        desk.report(order, S.NEW, quantity=D(19), time_in_force=said)
+    codes = [alarm.code for alarm in desk.of(ev.Alarmed)]
+    assert codes.count("REPLACED_OTHERWISE") == 1
