@@ -21,6 +21,7 @@ from engine.domain.order import (
 )
 from engine.plans.exit import is_left_to_trade
 from engine.plans.outcome import after_end, fell_short
+from engine.plans.reducing import is_in_doubt_since_start
 from engine.reconcile.compare import QUESTIONS_FIRST
 from engine.state import pauses
 from engine.state.deadlines import due_at
@@ -59,6 +60,24 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
             case _:
                 yield ev.OrderQueried(
                     account=order.account, client_order_id=key, reason="no answer in time"
+                )
+
+
+def at_last(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Ask once more about each protective stop that an earlier process may have sent, as soon as it
+    cannot arrive any more: what it was for has no other until then (rules 1 and 3)."""
+    started = world.book.data.started_at
+    for account in world.book.accounts:
+        bound = started + world.able(account.name).arrival
+        if not account.is_connected or now <= bound:
+            continue
+        for order in tuple(account.orders.values()):
+            due = order.is_protective and order.asked_at <= bound
+            if due and is_in_doubt_since_start(order, started):
+                yield ev.OrderQueried(
+                    account=account.name,
+                    client_order_id=order.client_order_id,
+                    reason="it cannot arrive any more",
                 )
 
 
@@ -221,8 +240,11 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
         )
         return
     able = world.able(order.account)
+    started = world.book.data.started_at
     sent = max(order.sent_at, order.created_at)
-    seen = sent >= world.book.data.started_at
+    seen = sent >= started
+    if not (seen or order.sent_at):
+        sent = started  # decided before, it may have left in the last moment of that process
     timed_out = sent if seen else sent + able.timeout
     if order.check_first:
         # A process before the one that decided it may have sent it, in its last moment.

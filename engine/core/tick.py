@@ -31,6 +31,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     yield from lose_links(world, now)
     yield from followed(world, end_withheld_entries(world), now)
     yield from doubt.deadlines(world, now)
+    yield from doubt.at_last(world, now)
     yield from untold.due(world, now)
     if data.phase is Phase.STARTING:
         yield from ready(world, Ready(), now)

@@ -7,13 +7,21 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, early_stop, plain
-from engine.domain.order import RESTING, OrderStatus
+from engine.domain.order import RESTING, UNACKNOWLEDGED, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity
 from engine.exits.reducible import in_lots, there, to_close, to_protect, working_for
 from engine.exits.stops import is_trading, trades_until
 from engine.plans.exit import close_waits, plan_exit
-from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, stop_order
+from engine.plans.reducing import (
+    PROTECT,
+    cancel,
+    is_ending,
+    is_in_doubt_since_start,
+    last,
+    may_send,
+    stop_order,
+)
 from engine.plans.suspected_split import awaits_price
 from engine.plans.too_small import is_too_small
 from engine.state import pauses
@@ -154,14 +162,8 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
         return False
     if world.prices.suspicion_of(position) is not None:
         return False
-    newest = last(world, position, PROTECT)
-    if newest is not None and newest.status is _S.CREATED and newest.check_first:
-        # It is not sent before one of its id that an earlier process sent can no longer arrive. A
-        # close would have to wait as long, and that it is not protected is told meanwhile.
-        able = world.able(position.account)
-        wait = 0 if able.deduplicates else able.arrival
-        if now <= world.book.data.started_at + wait + PROTECT_SECONDS * NS_PER_SECOND:
-            return False
+    if now <= _known_by(world, position):
+        return False
     working = working_for(world, position)
     if any(_is_asked_about(world, order, now) for order in working):
         return False
@@ -172,6 +174,29 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
     joins = world.able(position.account).reduce_only
     due = ZERO if joins else sum(theirs, start=ZERO)
     return to_protect(world, position) + due > stops
+
+
+def _known_by(world: World, position: Position) -> Nanos:
+    """Until when it is found out whether a stop rests that an earlier process may have sent; 0
+    where none can have been.
+
+    Nothing is sent beside such a stop before it can no longer arrive (rule 1). A close would have
+    to wait as long, or would take off what the stop protects; the engine's own copy of it closes
+    where a price passes it, and that nothing is known to protect is told meanwhile. Then there are
+    the seconds in which an answer proves that it is lost, and those of the stop that takes its
+    place.
+    """
+    stop = last(world, position, PROTECT)
+    if stop is None or stop.accepted_at or stop.filled or stop.status.is_terminal:
+        return 0
+    started, able = world.book.data.started_at, world.able(position.account)
+    if is_in_doubt_since_start(stop, started):
+        begins = started + able.arrival
+    elif stop.check_first and stop.status in UNACKNOWLEDGED:
+        begins = max(started + (0 if able.deduplicates else able.arrival), stop.created_at)
+    else:
+        return 0
+    return begins + PROTECT_SECONDS * NS_PER_SECOND
 
 
 def _is_asked_about(world: World, order: Order, now: Nanos) -> bool:

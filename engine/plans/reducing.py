@@ -78,6 +78,13 @@ def is_ending(order: Order) -> bool:
     return order.cancel_put_off or order.status is OrderStatus.PENDING_CANCEL
 
 
+def is_in_doubt_since_start(order: Order, started: Nanos) -> bool:
+    """Whether an earlier process than that of `started` decided it, and nothing has told since
+    whether it was sent."""
+    told = order.accepted_at or order.filled or order.told_filled is not None
+    return order.status is OrderStatus.UNKNOWN and order.created_at < started and not told
+
+
 def cancel(order: Order, reason: str) -> Iterator[ev.Event]:
     """Ask for the end of an order, unless that is wanted already (see `is_ending`)."""
     if is_ending(order):

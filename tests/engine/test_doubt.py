@@ -23,7 +23,7 @@ from engine.domain.inputs import (
     SubmitFailed,
     Tick,
 )
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import LinkState, Phase, RunState
 from engine.ports import Ambiguous, LinkReport
@@ -409,5 +409,7 @@ def test_a_deadline_of_protection_counts_from_when_the_engine_could_act() -> Non
     desk.give(Start(version="test", accounts={"paper": "test-account"}, config_digest=""))
     desk.snapshot(positions={"NVDA": 40}, reason="start")
     desk.give(Ready())
+    # Its stop was on its way when the process before ended, and may arrive for so long.
+    desk.later(desk.world.able("paper").arrival / NS_PER_SECOND)
     assert "ExitPlanned" not in kinds(desk.tick(5))
     assert "ExitPlanned" in kinds(desk.tick(0.001))

@@ -14,6 +14,7 @@ from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import RESTING, OrderStatus, OrderTerms, OrderType, Purpose
 from engine.domain.run import Phase
+from engine.ports import Capabilities
 from engine.state.book import Book
 from engine.state.order import Order
 from tests.simulation.ledger import Place
@@ -231,10 +232,7 @@ class Reductions:
         if not venue.capabilities.reduce_only:
             # Nor may a stop cover what another order may sell, whatever became of that one.
             left -= _taken(book, place) + part
-        # Nor is an id sent that the process before may have sent, while that may arrive.
-        able = venue.capabilities
-        wait = 0 if able.deduplicates else able.timeout_seconds + able.late_arrival_seconds
-        free = self._now() > book.data.started_at + wait * NS_PER_SECOND
+        free = self._now() > _settled_by(book, place, venue.capabilities)
         short = free and known < left and known < wanted
         self._may_last(
             "here",
@@ -305,6 +303,16 @@ def _taken(book: Book, place: Place) -> Decimal:
         (o.leaves for o in book.working(*place) if o.reduce_only and not o.is_protective),
         start=ZERO,
     )
+
+
+def _settled_by(book: Book, place: Place, able: Capabilities) -> Nanos:
+    """Until when a stop that the process before may have sent may arrive: none is sent meanwhile,
+    and what it may protect is not closed. One that takes its place has its own seconds."""
+    started = book.data.started_at
+    stops = [o for o in book.working(*place) if o.is_protective and not o.accepted_at]
+    doubted = any(o.status is OrderStatus.UNKNOWN and o.created_at < started for o in stops)
+    wait = able.arrival if doubted or not able.deduplicates else 0
+    return max([started + wait, *(o.created_at for o in stops if o.check_first)])
 
 
 def _acknowledged(book: Book, place: Place) -> Decimal:
