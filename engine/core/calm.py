@@ -98,6 +98,8 @@ def rest_until(world: World, now: Nanos) -> Nanos:
         return now
     if world.rates.ageing or any(rule.by_time for rule in triggers.RULES):
         return now
+    if triggers.is_waiting(world, now):
+        return now
     moments = [world.home.constant_until(now)]
     if (due := world.book.deadlines.next()) is not None:
         moments.append(due)

@@ -225,6 +225,10 @@ def _see_tick(world: World, given: Tick, now: Nanos) -> None:
     world.currencies.refresh(now)
 
 
+def _see_look(world: World, given: SnapshotTaken, now: Nanos) -> None:
+    world.currencies.refresh(now)  # what the first look finds counts at the rates that are known
+
+
 def _see_age(world: World, given: Any, now: Nanos) -> None:
     world.overload.see(given.waited, now)
 
@@ -239,6 +243,7 @@ _SEEN: dict[type, Callable[[World, Any, Nanos], None]] = {
     Depth: _see_depth,
     Bar: _see_bar,
     History: _see_history,
+    SnapshotTaken: _see_look,
     Tick: _see_tick,
     **dict.fromkeys(ask.AGED, _see_age),
 }

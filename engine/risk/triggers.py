@@ -4,6 +4,8 @@ A row measures and returns a finding, or None. What follows from a finding (kill
 alert, by the config key of the trigger's name) is decided in `engine.core.consequences`. Loss
 limits hold at the limit, not beyond it (A-180). They are asked of equity as far as evidence carries
 it: what is realised counts at once, what rests on a mark once that mark is proved (X-71, X-74).
+None is asked of an equity that is not known: what an account keeps counts for nothing in it before
+a rate of its currency was told (X-86).
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +27,8 @@ REJECT_STORM = 10
 """Venue rejections within a minute (U-52)."""
 
 FIRST_LOOKS = 60 * NS_PER_SECOND
-"""So long after a start the floor of equity waits for accounts that were never looked at."""
+"""So long after a start the floor of equity waits for accounts that were never looked at, and for
+rates of money that they hold beside that which they are kept in."""
 
 
 class Trip(msgspec.Struct, frozen=True):
@@ -58,7 +61,7 @@ class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):
 
 def _daily_loss(world: World, now: Nanos, equity: Equity) -> Trip | None:
     session, limit = world.book.data.session, world.limits.daily_loss
-    if session is None or limit is None or session.loss_basis <= 0:
+    if session is None or limit is None or session.loss_basis <= 0 or world.money.is_unknown:
         return None
     lost, basis = -world.money.pnl_of_day(equity), session.loss_basis
     if lost < limit * basis:
@@ -70,9 +73,17 @@ def _min_equity(world: World, now: Nanos, equity: Equity) -> Trip | None:
     floor = world.limits.min_equity
     if world.book.data.starting_equity is None or floor is None or floor <= 0:
         return None
-    if equity.whole >= floor or _is_unseen_yet(world, now):
+    if equity.whole >= floor or is_waiting(world, now) or world.money.unknown:
         return None
     return Trip(plain(equity.whole), plain(floor), "equity fell below its floor")
+
+
+def is_waiting(world: World, now: Nanos) -> bool:
+    """Whether the floor of equity waits, shortly after a start, for what is not known yet: accounts
+    that were never looked at, and rates of what they hold (X-86)."""
+    if now - world.book.data.started_at >= FIRST_LOOKS:
+        return False
+    return _is_unseen_yet(world, now) or world.currencies.has_untold
 
 
 def _is_unseen_yet(world: World, now: Nanos) -> bool:
@@ -85,7 +96,7 @@ def _is_unseen_yet(world: World, now: Nanos) -> bool:
 
 def _drawdown(world: World, now: Nanos, equity: Equity) -> Trip | None:
     limit = world.limits.drawdown
-    if limit is None or world.book.data.starting_equity is None:
+    if limit is None or world.book.data.starting_equity is None or world.money.is_unknown:
         return None
     peak = world.money.peak_equity
     if peak - equity.explained < limit * peak or peak <= 0:
@@ -174,10 +185,10 @@ def _may_trip_by_time(world: World, now: Nanos) -> bool:
     """Whether a trigger may begin to hold although no event comes and no proved price moves.
 
     A link that is down, or a venue that is silent, counts by the clock, and so does the minute in
-    which the floor waits for the first looks (A-183). What nothing explains is worth what the
-    newest price says, proved or not.
+    which the floor waits for the first looks and rates (A-183). What nothing explains is worth what
+    the newest price says, proved or not.
     """
-    if any(rule.by_time for rule in RULES) or _is_unseen_yet(world, now):
+    if any(rule.by_time for rule in RULES) or is_waiting(world, now):
         return True
     return any(
         not account.is_connected or account.silent_since or not account.unexplained.is_nothing

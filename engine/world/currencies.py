@@ -126,7 +126,7 @@ class Currencies:
                 total -= amount * (self.worth[currency] - proved.value)
         return total
 
-    def _used(self) -> set[str]:
+    def _counted(self) -> set[str]:
         """Every currency that something is held, owed or reserved in."""
         found = {currency for currency, amount in self._value.gross.items() if amount}
         found |= {
@@ -134,8 +134,16 @@ class Currencies:
         }
         for account in self._book.accounts:
             found |= {currency for currency, amount in account.cash.items() if amount}
-            found.add(account.currency or self.base)
         return found
+
+    def _used(self) -> set[str]:
+        """The same, and what every account is kept in."""
+        return self._counted() | {a.currency or self.base for a in self._book.accounts}
+
+    @property
+    def has_untold(self) -> bool:
+        """Whether something is held or owed in a currency whose worth was never told."""
+        return not self._counted() <= self.worth.keys()
 
     def unvalued(self, now: Nanos) -> list[str]:
         """Currencies that something is held or owed in and that have no fresh rate (X-86)."""

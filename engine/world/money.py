@@ -218,6 +218,28 @@ class PortfolioMoney:
         worth = self._currencies.worth.get(own)
         return None if worth is None else equity + self._currencies.in_base(amounts) / worth
 
+    @property
+    def unknown(self) -> set[str]:
+        """Accounts that were looked at and of which nobody knows what they are worth: they have
+        something in the currency that they are kept in, and its worth was never told (X-86)."""
+        worth, found = self._currencies.worth, set()
+        for account in self._book.accounts:
+            own = account.currency
+            if own and own not in worth and account.balances is not None:
+                unexplained = self.unexplained_in(account.name)
+                if self._amounts_of(account.name).get(own) or unexplained.get(own):
+                    found.add(account.name)
+        return found
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether that is so of every account that was looked at: no limit is a share of the rest
+        that they hold."""
+        unknown = self.unknown
+        return bool(unknown) and all(
+            account.balances is None or account.name in unknown for account in self._book.accounts
+        )
+
     def _amounts_of(self, account: str) -> dict[str, Decimal]:
         """Cash and what is held in one account, by currency."""
         state = self._book.account(account)
