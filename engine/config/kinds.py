@@ -23,7 +23,8 @@ FINEST_EXPONENT: Final = -18
 """No decimal has more than this many places."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
-_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
+_CURRENCY: Final = re.compile(r"(?=[0-9]*[A-Z])[A-Z0-9]{3,8}", re.ASCII)
+"""What an account may be kept in: a currency, or a coin such as USDT (X-86)."""
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -201,7 +202,7 @@ OptionalName = Annotated[
 Currency = Annotated[
     str,
     text(
-        "three capital letters such as USD",
+        "3 to 8 capital letters or digits such as USD or USDT",
         lambda value: _CURRENCY.fullmatch(value) is not None,
     ),
 ]

@@ -117,6 +117,12 @@ def test_a_rate_may_be_written_as_text_or_as_a_toml_decimal(written: str) -> Non
     assert config.risk.max_risk_per_trade == Decimal("0.01")
 
 
+@pytest.mark.parametrize("coin", ["EUR", "USDT", "USDC", "FDUSD", "BTC", "1INCH", "ABCDEFG8"])
+def test_X86_money_is_kept_and_added_up_in_a_coin_too(coin: str) -> None:
+    config = from_mapping({"account": {"currency": coin}, "brokers": {"paper": {"currency": coin}}})
+    assert (config.account.currency, paper(config).currency) == (coin, coin)
+
+
 def test_X86_X95_the_base_currency_and_the_calendar_of_the_day_are_taken() -> None:
     config = from_mapping(
         {
@@ -188,10 +194,14 @@ def test_a_number_that_none_may_be_is_told_its_bound(value: str, bound: str) -> 
         ("account.currency", ""),
         ("account.currency", "usd"),
         ("account.currency", "US"),
-        ("account.currency", "USDT"),
+        ("account.currency", "USDt"),
+        ("account.currency", "US-D"),
+        ("account.currency", "123"),
+        ("account.currency", "ABCDEFGHI"),
         ("account.calendar", "UTC"),
         ("account.calendar", "xnys"),
         ("brokers.paper.currency", "$"),
+        ("brokers.paper.currency", "TETHERUSD"),
         ("data.rates", 1),
         ("market.speed", 1000.1),
         ("market.speed", -1),

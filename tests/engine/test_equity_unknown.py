@@ -24,7 +24,7 @@ OTHER = "other"
 LOSSES = {Trigger.MIN_EQUITY, Trigger.DAILY_LOSS, Trigger.DRAWDOWN}
 
 
-def desk_of(*others: str) -> CoreDriver:
+def desk_of(*others: str, base: str = "USD") -> CoreDriver:
     risk: dict[str, Any] = {
         "max_risk_per_trade": "0.01",
         "daily_loss_limit": "0.02",
@@ -40,7 +40,8 @@ def desk_of(*others: str) -> CoreDriver:
         "account_max_age_seconds": 86_400,
         "max_order_notional": "1000000",
     }
-    desk = CoreDriver(config_of(profile="custom", risk=risk), running=False, others=others)
+    config = config_of(profile="custom", risk=risk, account={"currency": base})
+    desk = CoreDriver(config, running=False, others=others)
     accounts = dict.fromkeys((BROKER, *others), ACCOUNT)
     desk.give(Start(version="test", accounts=accounts, config_digest=""))
     for name in accounts:
@@ -83,10 +84,10 @@ def lost(desk: CoreDriver) -> list[str]:
     return [e.trigger for e in desk.of(ev.TriggerFired) if e.trigger in LOSSES]
 
 
-def entry_code(desk: CoreDriver) -> str:
+def entry_code(desk: CoreDriver, symbol: str = "NVDA") -> str:
     """Why an entry is refused now; empty where it passes."""
-    desk.quote("NVDA", "100")
-    events = desk.place(Side.BUY, 1, managed=False)
+    desk.quote(symbol, "100")
+    events = desk.place(Side.BUY, 1, symbol=symbol, managed=False)
     return next((str(e.code) for e in events if isinstance(e, ev.OrderRefused)), "")
 
 
@@ -189,3 +190,16 @@ def test_A183_an_account_that_holds_nothing_at_all_is_known() -> None:
     desk.give(Ready())
     desk.tick()
     assert lost(desk) == [Trigger.MIN_EQUITY]
+
+
+def test_X86_what_is_kept_in_the_coin_of_the_portfolio_needs_no_rate() -> None:
+    """Dollars do: that a USDT is one is not assumed."""
+    desk = desk_of(base="USDT")
+    look(desk, USDT=100_000)
+    desk.give(Ready())
+    desk.tick()
+    assert starting(desk) == desk.world.money.equity == 100_000
+    assert entry_code(desk, "BTC-USDT") == ""
+    assert entry_code(desk, "NVDA") == "NO_RATE"
+    desk.quote("USDT-USD", "0.8")
+    assert entry_code(desk, "NVDA") == ""

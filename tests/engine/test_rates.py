@@ -63,6 +63,12 @@ def test_a_pair_that_begins_with_the_base_currency_is_turned_round() -> None:
     assert value(rates(quote("EUR_USD", "1.25"), base="EUR"), "USD") == D("0.8")
 
 
+def test_a_base_that_is_a_coin_has_the_rates_of_its_pairs_and_no_peg() -> None:
+    assert value(rates(quote("BTC-USDT", "91000"), base="USDT"), "BTC") == 91_000
+    assert value(rates(quote("USDT-USD", "0.8"), base="USDT"), "USD") == D("1.25")
+    assert value(rates(quote("BTC-USD", "91000"), base="USDT"), "USD") is None
+
+
 def test_the_middle_of_both_sides_counts_else_the_last_price() -> None:
     assert value(rates(quote("EUR_USD", "2", bid="1.07", ask="1.09")), "EUR") == D("1.08")
     assert value(rates(quote("EUR_USD", "1.05", bid="1.07")), "EUR") == D("1.05")
