@@ -19,6 +19,7 @@ from engine.core import (
     market,
     reports,
     resolve,
+    retry,
     sends,
 )
 from engine.core.consequences import after_halt
@@ -44,6 +45,7 @@ from engine.domain.inputs import (
     QueryAnswered,
     QueryFailed,
     Ready,
+    SendAgain,
     Sending,
     SignalArrived,
     SnapshotFailed,
@@ -96,7 +98,8 @@ RULES: dict[type, Rule] = {
     InvalidArrived: entry.invalid,
     Sending: sends.sending,
     SubmitFailed: sends.submit_failed,
-    SubmitPutOff: sends.submit_put_off,
+    SubmitPutOff: retry.submit_put_off,
+    SendAgain: retry.send_again,
     GateClosed: sends.gate_closed,
     CancelFailed: sends.cancel_failed,
     ModifyFailed: sends.modify_failed,

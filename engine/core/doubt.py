@@ -241,7 +241,8 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
         return
     able = world.able(order.account)
     started = world.book.data.started_at
-    sent = max(order.sent_at, order.created_at)
+    # It was tried again when it was put off to, and a process that ended then did not record it.
+    sent = max(order.sent_at, order.created_at, order.put_off_until)
     seen = sent >= started
     if not (seen or order.sent_at):
         sent = started  # decided before, it may have left in the last moment of that process

@@ -12,7 +12,6 @@ from engine.domain.inputs import (
     ModifyFailed,
     Sending,
     SubmitFailed,
-    SubmitPutOff,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus
@@ -100,6 +99,8 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             yield ev.OrderRejected(
                 account=order.account, client_order_id=key, code=Code.MARKET_CLOSED, text=str(error)
             )
+        case NotSent() | Throttled() if _is_known_there(order):
+            return
         case NotSent() | Throttled() if order.cancel_wanted:
             yield ev.OrderCanceled(
                 account=order.account, client_order_id=key, reason=order.cancel_reason
@@ -131,23 +132,10 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
     yield from after_end(world, order.account, key)
 
 
-def submit_put_off(world: World, given: SubmitPutOff, now: Nanos) -> Iterator[ev.Event]:
-    """Record that an order has not left yet, and when it is tried again (C-401).
-
-    Of one that an earlier process may have sent that may be the question about it, before which it
-    is not handed to the broker.
-    """
-    order = world.book.order_in(given.account, given.client_order_id)
-    if order is None:
-        return
-    asks_first = order.status is OrderStatus.CREATED and order.check_first
-    if asks_first or order.status is OrderStatus.PENDING_NEW:
-        yield ev.SendPutOff(
-            account=order.account,
-            client_order_id=order.client_order_id,
-            until=given.until,
-            text=str(given.error),
-        )
+def _is_known_there(order: Order) -> bool:
+    """Whether its venue has told of an order: it was sent then, by whichever attempt, and lives or
+    ends as the venue says (rule 2)."""
+    return bool(order.accepted_at or order.filled) or order.told_filled is not None
 
 
 def _credentials_refused(world: World, account: str) -> Iterator[ev.Event]:

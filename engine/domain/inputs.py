@@ -67,6 +67,17 @@ class SubmitPutOff(msgspec.Struct, frozen=True):
     error: BrokerError
 
 
+class SendAgain(msgspec.Struct, frozen=True):
+    """Another attempt of an entry that was put off is due; the last one ended with `error`.
+
+    It is made only where the order is handed over once more after this (`OrderSent`).
+    """
+
+    account: str
+    client_order_id: str
+    error: BrokerError
+
+
 class GateClosed(msgspec.Struct, frozen=True):
     """The last gate before the socket was shut: the order provably did not leave.
 
@@ -254,6 +265,7 @@ Input = (
     | Sending
     | SubmitFailed
     | SubmitPutOff
+    | SendAgain
     | InstrumentTold
     | GateClosed
     | CancelFailed

@@ -178,6 +178,20 @@ def leg_request(world: World, draft: Order) -> Request:
     return _replace(request, kind=RequestKind.MANUAL, automatic=bool(draft.signal_id))
 
 
+def again_request(world: World, order: Order) -> Request:
+    """The request of an entry that was handed over and did not leave, before it is tried again.
+
+    Its prices are those that were decided, and it counts among the orders that work already.
+    """
+    request = change_request(world, order, Replacement(quantity=order.quantity), decided=True)
+    return _replace(
+        request,
+        kind=RequestKind.CHANGE,
+        automatic=bool(order.signal_id),
+        entry=order.limit_price or order.stop_price or order.reference or request.entry,
+    )
+
+
 def _request(
     world: World,
     account: str,

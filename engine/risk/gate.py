@@ -35,6 +35,7 @@ from engine.world import World
 ENTRIES: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL, RequestKind.CHANGE})
 NEW: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL})
 """Rows that count orders: a change of one that works adds none."""
+CHANGES: Final = frozenset({RequestKind.CHANGE})
 SIGNALS: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT})
 OPENING_SIGNALS: Final = frozenset({RequestKind.SIGNAL})
 EVERY: Final = frozenset(RequestKind)
@@ -259,6 +260,15 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 CORRELATION and VAR_BUDGET have no subject yet.
 """
+
+OF_ANOTHER_TRY: Final[tuple[Check, ...]] = (
+    *CHECKS,
+    Check(
+        _C.DUPLICATE_POSITION, _S.RISK, holding.duplicate_position, frozenset({RequestKind.CHANGE})
+    ),
+)
+"""What is asked of an entry that did not leave and is tried again: all that is asked of a change of
+an order, as it is counted among those that work, and what it would become one position with."""
 
 OF_A_CUT: Final[tuple[Check, ...]] = (
     Check(_C.INVALID_STOP, _S.RISK, price.placed_stop, ONE_ORDER),

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.config.orders import ResiliencyConfig
 from engine.core.driver import Step
+from engine.domain.events import OrderSent
 from engine.domain.inputs import (
     GateClosed,
     Input,
@@ -22,12 +23,13 @@ from engine.domain.inputs import (
     OrdersReported,
     QueryAnswered,
     QueryFailed,
+    SendAgain,
     SubmitFailed,
     SubmitPutOff,
     Trouble,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderStatus, OrderTerms, Replacement
+from engine.domain.order import OrderTerms, Replacement
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
@@ -398,10 +400,11 @@ class AccountLink:
             until = self._time.now() + round(seconds * NS_PER_SECOND)
             self._step(SubmitPutOff(self.name, key, until, error))
 
-        def goes_on() -> bool:
-            known = self._book.order_in(self.name, key)
-            waits = known is not None and known.status is OrderStatus.PENDING_NEW
-            return waits and self._link.is_up and self.connection == connection
+        def goes_on(error: BrokerError) -> bool:
+            if self.lost_since(connection) is not None:
+                return False
+            step = self._step(SendAgain(self.name, key, error))
+            return any(isinstance(record.event, OrderSent) for record in step.records)
 
         try:
             return await attempted(

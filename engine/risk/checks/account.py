@@ -15,10 +15,10 @@ MAX_SILENCE_SECONDS = 5
 """Balances are as old as the link that keeps them true; older ones open nothing (U-53)."""
 
 
-def unbroken(venue_account: AccountState, now: Nanos, limit: Limit) -> Finding:
+def unbroken(venue_account: AccountState, changes: str, now: Nanos, limit: Limit) -> Finding:
     """CIRCUIT_OPEN: orders that add exposure get through to the venue (C-420).
 
-    Once it has been open for its time, one is let through that tries it.
+    Once it has been open for its time, one is let through that tries it, each time it is sent.
     """
     circuit, name = venue_account.circuit, venue_account.name
     if circuit.state is CircuitState.CLOSED:
@@ -28,7 +28,7 @@ def unbroken(venue_account: AccountState, now: Nanos, limit: Limit) -> Finding:
     if left > 0:
         age = in_seconds(left)
         return refused(age, 0, f"{text}: it takes no entries for another {plain(age)} s.")
-    if circuit.probe in venue_account.orders:
+    if circuit.probe in venue_account.orders and circuit.probe != changes:
         return refused("a trial", "an answer", f"{text}: one is under way that tries it.")
     return passed(circuit.failures, limit)
 

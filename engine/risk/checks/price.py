@@ -209,19 +209,23 @@ def shortable(instrument: Instrument, able: Capabilities, symbol: str, sign: int
 def collar(
     symbol: str,
     mark: Decimal | None,
+    entry: Decimal | None,
     limit_price: Decimal | None,
     stop_price: Decimal | None,
     signal: Signal | None,
     limit: Decimal,
 ) -> Finding:
-    """PRICE_COLLAR: every price the order leans on lies within `limit` of the last price."""
+    """PRICE_COLLAR: every price the order leans on lies within `limit` of the last price.
+
+    Of a market order that is the price at which it was decided.
+    """
     if mark is None:
         return refused("none", limit, f"There is no price of {symbol} to compare with.")
     asked = [price for price in (limit_price, stop_price) if price is not None]
     if asked:
         worst = max(asked, key=lambda price: abs(price - mark))
     else:
-        worst = mark if signal is None else signal.entry_price
+        worst = (entry or mark) if signal is None else signal.entry_price
     away = abs(worst - mark)
     measured = fraction(away, mark, up=True)
     if away <= limit * mark:

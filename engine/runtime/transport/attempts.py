@@ -52,14 +52,15 @@ async def attempted(
     clock: Clock,
     random: Random | None = None,
     put_off: Callable[[BrokerError, float], None],
-    goes_on: Callable[[], bool],
+    goes_on: Callable[[BrokerError], bool],
 ) -> T:
     """What `request` returns, tried again up to `policy.max_retries` times where it raised NotSent
     or Throttled.
 
     `put_off` is told of each failure with the seconds until the next attempt. Before that,
-    `goes_on` says whether it is still wanted; where not, the last error is raised, as it is once
-    the attempts are used up. `random` spreads the pauses; None leaves them exact.
+    `goes_on` is told of it once more and says whether another is still wanted; where not, the last
+    error is raised, as it is once the attempts are used up. `random` spreads the pauses; None
+    leaves them exact.
     """
 
     def ends(state: RetryCallState) -> bool:
@@ -70,10 +71,10 @@ async def attempted(
         if isinstance(error, BrokerError) and state.next_action is not None:
             put_off(error, state.next_action.sleep)
 
-    failed: list[Exception] = []
+    failed: list[BrokerError] = []
 
     async def once() -> T:
-        if failed and not goes_on():
+        if failed and not goes_on(failed[-1]):
             raise _Over from failed[-1]
         try:
             return await request()
