@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from engine.core import fills
+from engine.core import circuit, fills
 from engine.core.changes import again, take_terms, unchanged
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
@@ -148,6 +148,7 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
     elif _may_still_change(world, order, given) or _denies_its_end(order, given.order):
         return
     else:
+        yield from circuit.answered(world, order)
         told = {f.of_order: f for f in given.fills if f.client_order_id == order.client_order_id}
         taken = [f for f in told.values() if told_before(world.book, f, now) is Told.AGAIN]
         yield from _settle(world, order, given.order, taken, given.asked_at, now)

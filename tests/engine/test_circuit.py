@@ -4,6 +4,7 @@ C-400, C-401, C-402, C-420 to C-423, X-09, X-10, T-08, T-09. Cancels and exits a
 """
 
 from collections import deque
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,18 @@ import pytest
 from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.order import OrderStatus, OrderTerms, Side
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Side
 from engine.domain.result import Result
-from engine.ports import Ambiguous, BrokerError, MarketClosed, NotSent, Rejected, Throttled
+from engine.ports import (
+    Ambiguous,
+    BrokerError,
+    MarketClosed,
+    NotSent,
+    OrderReport,
+    Rejected,
+    Report,
+    Throttled,
+)
 from tests.configs import from_mapping
 from tests.engine.wires import PRICE, TREE, Rig, Wire, play
 
@@ -183,6 +193,43 @@ def test_C421_an_answer_that_never_came_is_a_failure() -> None:
         assert circuit(rig) == "OPEN"
 
     play(scene, wire=Failing, config=ONCE)
+
+
+def test_C420_a_probe_whose_report_is_lost_closes_it_once_the_venue_says_that_it_works() -> None:
+    """It may rest for hours, and nothing else is let through beside it."""
+
+    class Mute(Failing):
+        mute = False
+
+        async def reports(self) -> AsyncIterator[Report]:
+            async for report in super().reports():
+                if not (self.mute and isinstance(report, OrderReport)):
+                    yield report
+
+    async def scene(rig: Rig) -> None:
+        await fail(rig, 5)
+        await rig.clock.sleep(61)
+        assert isinstance(rig.wire, Mute)
+        rig.wire.mute = True
+        done = await rig.engine.command(
+            ask.PlaceOrder(
+                by="t",
+                symbol="AAA",
+                side=Side.BUY,
+                quantity=D(50),
+                type=OrderType.LIMIT,
+                limit_price=PRICE - 2,
+                protect=PRICE - 10,
+            )
+        )
+        (key,) = done.data["client_order_ids"]
+        assert circuit(rig) == "HALF_OPEN"
+        await rig.until(lambda: rig.status(key) is OrderStatus.NEW, 60)
+        rig.wire.mute = False
+        assert circuit(rig) == "CLOSED"
+        assert (await buy(rig, quantity=51)).ok
+
+    play(scene, wire=Mute, config=ONCE)
 
 
 def test_C420_it_stands_after_a_restart() -> None:
