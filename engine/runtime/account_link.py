@@ -301,8 +301,7 @@ class AccountLink:
         `without_stream`: why it has no stream, which is then tried for again; "" where it has one.
         """
         state = LinkState.POLLED if without_stream else LinkState.CONNECTED
-        if not without_stream:
-            self._lost.clear()
+        (self._lost.set if without_stream else self._lost.clear)()
         if self._link.is_up:
             self._report(state, without_stream)
             return

@@ -158,3 +158,60 @@ def test_C441_a_start_without_a_stream_asks_too() -> None:
         await rig.rest()
 
     play(scene, wire=FromTheStart)
+
+
+def test_C441_entries_wait_for_the_look_after_the_stream_and_not_for_one_before_it() -> None:
+    """What happened between the last look without the stream and its first report is not told."""
+
+    async def scene(rig: Rig) -> None:
+        at = await cut(rig)
+        await rig.clock.sleep(3)
+        assert rig.is_compared
+        mend(rig)
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 5)
+        up = rig.now
+        told = await rig.engine.command(
+            ask.PlaceOrder(by="t", symbol="AAA", side=Side.BUY, quantity=D(1), protect=PRICE - 10)
+        )
+        assert (told.ok, told.code) == (False, "NO_ACCOUNT")
+        await rig.until(lambda: rig.is_compared, 5)
+        assert "look" in rig.wire.since(up)
+        assert (
+            await rig.engine.command(
+                ask.PlaceOrder(
+                    by="t", symbol="AAA", side=Side.BUY, quantity=D(2), protect=PRICE - 10
+                )
+            )
+        ).ok
+
+    play(scene, wire=Streamless)
+
+
+def test_C441_a_stream_that_is_refused_after_it_stood_is_tried_for_again() -> None:
+    """An adapter may report its stream while an attempt that is refused is still under way."""
+
+    class Crossed(Streamless):
+        crosses = False
+
+        async def connect(self) -> None:
+            if self.crosses:
+                self.crosses = False
+                rigs[0].engine._links.of("paper")._take(
+                    LinkReport(account="paper", state=LinkState.CONNECTED, detail="", time=0)
+                )
+                raise StreamRefused("connection limit exceeded")
+            await super().connect()
+
+    rigs: list[Rig] = []
+
+    async def scene(rig: Rig) -> None:
+        rigs.append(rig)
+        at = await cut(rig)
+        assert isinstance(rig.wire, Crossed)
+        rig.wire.crosses = True
+        await rig.until(lambda: len(rig.links(at)) == 4, 20)
+        assert rig.links(at)[-2:] == [LinkState.CONNECTED, LinkState.POLLED]
+        mend(rig)
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 60)
+
+    play(scene, wire=Crossed)

@@ -319,6 +319,8 @@ def _silent(book: Book, event: ev.VenueSilent, at: Nanos) -> None:
 def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
     book.touch(RunChanged())
     account = book.enter(event.account)
+    if account.is_polled:
+        account.compared = False  # what it did until its stream stands is seen by the next look
     account.link = LinkStatus(state=event.state, since=at, detail=event.detail)
     account.silent_since = 0
     if not event.state.is_up:
