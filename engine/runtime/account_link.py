@@ -47,7 +47,7 @@ from engine.ports import (
 )
 from engine.runtime import cancelled
 from engine.runtime.ahead import Ahead
-from engine.runtime.answers import wait_fault
+from engine.runtime.answers import instrument_fault, wait_fault
 from engine.runtime.backoff import Backoff
 from engine.runtime.cancels import Cancels
 from engine.runtime.clock import SteadyTime
@@ -332,6 +332,8 @@ class AccountLink:
             try:
                 async with self._link.beside(LONGEST_SECONDS):
                     told = await self._broker.instrument(symbol)
+                if fault := instrument_fault(symbol, told):
+                    raise Ambiguous(fault)
             except Rejected as error:
                 fault = f"{self.name} does not trade {symbol}: {self._outside.text(error.text)}"
                 self._step(InstrumentTold(self.name, symbol, None, fault))

@@ -10,9 +10,11 @@ from typing import Final
 
 import msgspec
 
+from engine.config.kinds import is_usable, within
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.failure import Throttled
 from engine.domain.instant import time_fault
+from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.money import number_fault, plain
 from engine.domain.order import Fill
 
@@ -101,6 +103,32 @@ def order_fault(told: VenueOrder) -> str:
             return f"{whose}: {name} is {number}; 0 or more is allowed"
         if name not in not_below and number <= 0:
             return f"{whose}: {name} is {number}; a number above 0 is allowed"
+    return ""
+
+
+def instrument_fault(symbol: str, told: object) -> str:
+    """Why what is stated of `symbol` cannot be its facts; "" where it can (U-10, U-53)."""
+    if not isinstance(told, Instrument):
+        return f"{symbol}: no facts of an instrument"
+    if told.symbol != symbol:
+        return f"{symbol}: the facts are those of {told.symbol}"
+    numbers: dict[str, Decimal] = {
+        "tick": told.tick,
+        "lot": told.lot,
+        "multiplier": told.multiplier,
+        "min_notional": told.min_notional,
+    }
+    fault = _fault(symbol, numbers)
+    if fault:
+        return fault
+    for name, number in numbers.items():
+        if not (is_usable(number) or (name == "min_notional" and number == 0)):
+            least = "0 or more" if name == "min_notional" else "a number above 0"
+            return f"{symbol}: {name} is {number}; {within(least, number)} is allowed"
+    contract = default_instrument(symbol).contract
+    paid_in = "" if contract is None else contract.paid_in
+    if not told.currency or (paid_in and told.currency != paid_in):
+        return f"{symbol}: currency is {told.currency!r}; {paid_in or 'a name'} is allowed"
     return ""
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -179,3 +180,59 @@ def test_what_the_users_table_says_of_a_symbol_stands() -> None:
         return named if symbol == "AAA" else default_instrument(symbol, "SIM")
 
     play_stating(scene, instrument_of=of)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lot": D("NaN")},
+        {"lot": D("sNaN")},
+        {"lot": D(0)},
+        {"lot": D("-1")},
+        {"tick": D("Infinity")},
+        {"tick": D("1e-40")},
+        {"tick": None},
+        {"multiplier": D("NaN")},
+        {"multiplier": D(0)},
+        {"min_notional": D("sNaN")},
+        {"min_notional": D(-1)},
+        {"currency": ""},
+        {"symbol": "BBB"},
+    ],
+    ids=repr,
+)
+def test_U10_facts_that_cannot_be_those_of_an_instrument_are_told_and_left_aside(
+    wrong: dict[str, Any],
+) -> None:
+    async def scene(rig: Rig) -> None:
+        known = dict(rig.book.data.instruments), rig.engine.world.instrument("AAA")
+        wire_of(rig).facts["AAA"] = msgspec.structs.replace(stated("AAA", lot="2"), **wrong)
+        at = rig.now
+        await again(rig)
+        assert (dict(rig.book.data.instruments), rig.engine.world.instrument("AAA")) == known
+        assert rig.events(ev.InstrumentLearned, at) == []
+        codes = [(alarm.code, alarm.subject) for alarm in rig.events(ev.Alarmed, at)]
+        assert ("NO_INSTRUMENT", "AAA") in codes
+        assert (await buy(rig, 10)).ok
+
+    play_stating(scene)
+
+
+def test_U10_a_pair_is_paid_in_what_its_id_says_whatever_the_venue_states() -> None:
+    config = from_mapping({**TREE, "market": {"symbols": ["BTC-USD"]}})
+    wrong = msgspec.structs.replace(
+        default_instrument("BTC-USD", "SIM"), currency="EUR", source="the venue"
+    )
+
+    async def scene(rig: Rig) -> None:
+        wire_of(rig).facts["BTC-USD"] = wrong
+        await again(rig)
+        assert rig.engine.world.instrument("BTC-USD").currency == "USD"
+        assert "NO_INSTRUMENT" in [alarm.code for alarm in rig.events(ev.Alarmed)]
+
+    class Pairs(Stating):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.facts["BTC-USD"] = Ambiguous("not yet")
+
+    play(scene, wire=Pairs, config=config, able=STATES)
