@@ -10,6 +10,7 @@ connection.
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -58,7 +59,7 @@ from engine.runtime.outside import Outside
 from engine.runtime.pace import Pace
 from engine.runtime.send_gate import SendGate
 from engine.runtime.silence_watch import SilenceWatch
-from engine.runtime.transport.attempts import attempted
+from engine.runtime.transport.attempts import Waits, attempted
 from engine.runtime.venue import Venue
 from engine.state.book import Book
 
@@ -79,7 +80,7 @@ class AccountLink:
     """The link of one account; `name` is the account's name under `[brokers]`.
 
     `cancels` asks for cancels, `looks` for everything that the venue has of the account, and
-    `silence` watches whether the venue answers.
+    `silence` watches whether the venue answers. `waits` are the pauses between attempts to send.
 
     `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
     waits for; `gate` holds back what can add exposure; `outside` cleans the venue's words;
@@ -134,6 +135,7 @@ class AccountLink:
         self._waiting_queries: dict[str, None] = {}
         """The orders to ask about once there is a connection, in the order it came up."""
         self.cancels = Cancels(broker, self._venue, self._link, step=step, spawn=spawn)
+        self.waits = Waits(clock)
         self.looks = Looks(
             broker.name,
             self._venue,
@@ -411,7 +413,7 @@ class AccountLink:
             return await attempted(
                 once,
                 policy=self._resiliency,
-                clock=self._clock,
+                wait=partial(self.waits.wait, key),
                 random=self._jitter,
                 put_off=put_off,
                 goes_on=goes_on,

@@ -52,8 +52,10 @@ class Sender:
         self._tasks.spawn(self._submit(event.terms, durable, link, link.connection))
 
     def cancel(self, event: ev.CancelRequested, durable: Awaitable[None]) -> None:
-        """Ask for a cancel."""
-        self._links.of(event.account).cancels.ask(event.client_order_id)
+        """Ask for a cancel; an order that waits for another attempt has its end now."""
+        link = self._links.of(event.account)
+        link.waits.end(event.client_order_id)
+        link.cancels.ask(event.client_order_id)
 
     def replace(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
         """Ask for other terms; where the venue cannot change an order, for its cancel."""

@@ -245,3 +245,53 @@ def test_C402_a_crash_in_the_moment_of_another_attempt_does_not_forget_that_it_m
     desk.later(1)
     desk.give(QueryAnswered(BROKER, key, None, (), desk.now))
     assert desk.current(order).status is OrderStatus.REJECTED
+
+
+# --- its end between two attempts -----------------------------------------------------------------
+
+
+def test_C402_a_cancel_ends_it_at_once_and_no_attempt_follows() -> None:
+    async def scene(rig: Rig) -> None:
+        at = rig.now
+        await buy(rig, LONG, quantity=3)
+        (key,) = {key for key, _ in wire_of(rig).tried}
+        assert (await rig.engine.command(ask.CancelOrder(by="t", client_order_id=key))).ok
+        await rig.until(lambda: rig.status(key) is OrderStatus.CANCELED, 1)
+        await rig.clock.sleep(60)
+        assert tries(rig, at) == [0]
+        assert rig.engine.idle
+
+    play(scene, wire=Failing)
+
+
+def test_C502_a_kill_is_proved_without_waiting_for_the_next_attempt() -> None:
+    async def scene(rig: Rig) -> None:
+        at = rig.now
+        await buy(rig, LONG, quantity=3)
+        assert (await rig.engine.command(ask.Kill(by="t", reason="stop"))).ok
+        await rig.until(lambda: rig.events(ev.KillProved) != [], 10)
+        halt = rig.book.data.halt
+        assert halt is not None
+        resume = ask.Resume(by="t", confirm=ask.RESUME_WORD, epoch=halt.epoch)
+        assert (await rig.engine.command(resume)).ok
+        await rig.clock.sleep(60)
+        assert tries(rig, at) == [0]
+        assert not rig.venue.positions
+
+    play(scene, wire=Failing)
+
+
+def test_C552_an_engine_that_has_stopped_leaves_no_attempt_behind() -> None:
+    async def scene(rig: Rig) -> None:
+        at = rig.now
+        await buy(rig, LONG, quantity=3)
+        (key,) = {key for key, _ in wire_of(rig).tried}
+        await rig.stop()
+        assert rig.engine.idle
+        assert rig.status(key) is OrderStatus.CANCELED
+        count = len(rig.records)
+        await rig.clock.sleep(60)
+        assert tries(rig, at) == [0]
+        assert len(rig.records) == count, "nothing is recorded once it has stopped"
+
+    play(scene, wire=Failing)

@@ -4,6 +4,7 @@ The same order with the same id: it was not sent, so that no second one can come
 knows the fate of is asked about instead (A-242).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final, TypeVar
@@ -15,6 +16,30 @@ from engine.config.orders import ResiliencyConfig
 from engine.ports import BrokerError, Clock, NotSent, Throttled
 
 T = TypeVar("T")
+
+
+class Waits:
+    """The pauses between attempts, by the order that they are for; any of them can be cut short."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: dict[str, asyncio.Event] = {}
+
+    async def wait(self, key: str, seconds: float) -> None:
+        """Wait so many seconds for the next attempt of an order, or until `end`."""
+        over = self._waiting[key] = asyncio.Event()
+        timer = self._clock.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+            self._waiting.pop(key, None)
+
+    def end(self, key: str) -> None:
+        """Wait no longer, if an order waits: what is decided of it has changed."""
+        if (over := self._waiting.get(key)) is not None:
+            over.set()
+
 
 SPREAD: Final = 0.2
 """Of a pause, at random to either side."""
@@ -49,7 +74,7 @@ async def attempted(
     request: Callable[[], Awaitable[T]],
     *,
     policy: ResiliencyConfig,
-    clock: Clock,
+    wait: Callable[[float], Awaitable[None]],
     random: Random | None = None,
     put_off: Callable[[BrokerError, float], None],
     goes_on: Callable[[BrokerError], bool],
@@ -57,10 +82,10 @@ async def attempted(
     """What `request` returns, tried again up to `policy.max_retries` times where it raised NotSent
     or Throttled.
 
-    `put_off` is told of each failure with the seconds until the next attempt. Before that,
-    `goes_on` is told of it once more and says whether another is still wanted; where not, the last
-    error is raised, as it is once the attempts are used up. `random` spreads the pauses; None
-    leaves them exact.
+    `wait` lets so many seconds pass, or fewer where it is needed no longer. `put_off` is told of
+    each failure with the seconds until the next attempt. Before that, `goes_on` is told of it once
+    more and says whether another is still wanted; where not, the last error is raised, as it is
+    once the attempts are used up. `random` spreads the pauses; None leaves them exact.
     """
 
     def ends(state: RetryCallState) -> bool:
@@ -83,7 +108,7 @@ async def attempted(
             raise
 
     trying = AsyncRetrying(
-        sleep=clock.sleep,
+        sleep=wait,
         stop=ends,
         wait=_Pauses(policy, random),
         retry=retry_if_exception_type(_AGAIN),
