@@ -229,11 +229,18 @@ def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: 
 def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
     """True while an earlier process may have sent an order of this id that is not known here.
 
-    Of what an order of this process has opened, none can have.
+    Of what an order of this process has opened, none can have. What was held before stays of that
+    process, also where an order of this one has taken the place of the one that opened it; an order
+    that only reduces and was taken over here may be of that process too.
     """
     started = world.book.data.started_at
     opened_by = world.book.order_in(position.account, position.first_order_id)
-    if opened_by is not None and opened_by.intent_id != VENUE and opened_by.created_at > started:
+    if (
+        opened_by is not None
+        and opened_by.intent_id != VENUE
+        and opened_by.adds_exposure
+        and min(opened_by.created_at, position.recorded_at) > started
+    ):
         return False
     bound = world.able(position.account).arrival + SETTLED
     return position.opened_at <= started + CLOCKS_APART and now <= started + bound

@@ -13,7 +13,7 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.inputs import GateClosed, Input, QueryAnswered, Ready, Start
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpose
+from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import Flatten, Level
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Capabilities
@@ -144,6 +144,34 @@ def test_rule3_what_this_process_has_opened_is_protected_at_once() -> None:
     desk.filled(entry, entry.quantity, "100")
     stop = desk.last(Purpose.PROTECT)
     assert not stop.check_first
+
+
+def test_rule1_what_an_earlier_process_opened_stays_so_when_its_order_is_replaced_here() -> None:
+    """The close that it may have sent in its last moment has the id that one of now would have."""
+    able = msgspec.structs.replace(FORGETS, native_modify=False)
+    desk = CoreDriver(capabilities=able).price("NVDA", "100").later(10)
+    desk.place(Side.BUY, 10, type=OrderType.LIMIT, limit_price=D(99), protect=D(90))
+    (order,) = desk.intended(Purpose.MANUAL)
+    desk.accept(order)
+    desk.filled(order, 4, "99")
+    stop = desk.last(Purpose.PROTECT)
+    desk.accept(stop)
+    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    listed = (desk.works(order), desk.works(stop))
+    desk.snapshot(positions={"NVDA": 4}, orders=listed, reason="start")
+    desk.give(Ready())
+    desk.later(1)
+    desk.quote("NVDA", "100")
+    desk.give(ask.ModifyOrder(by="t", client_order_id=order.client_order_id, limit_price=D("98.5")))
+    desk.report(order, S.CANCELED, filled=D(4))
+    desk.quote("NVDA", "100")
+    desk.tick()
+    after = desk.intended(Purpose.MANUAL)[-1]
+    assert after.client_order_id != order.client_order_id
+    desk.accept(after)
+    desk.filled(after, 1, "98.5")
+    desk.give(ask.ClosePosition(by="t", symbol="NVDA"))
+    assert desk.last(Purpose.EXIT).check_first
 
 
 def tick(desk: CoreDriver, seconds: int) -> None:
