@@ -305,6 +305,8 @@ class AccountLink:
         state = LinkState.POLLED if without_stream else LinkState.CONNECTED
         (self._lost.set if without_stream else self._lost.clear)()
         if self._link.is_up:
+            if self._state is LinkState.POLLED and not without_stream:
+                self.looks.streams()
             self._report(state, without_stream)
             return
         self._link.came_up()

@@ -78,6 +78,8 @@ class Looks:
         """The reasons of the looks that wait for a connection, in the order they came up."""
         self._looking: set[str] = set()
         """The reasons of the looks that are under way."""
+        self._stream = 0
+        """How often a stream came to stand that had been refused."""
         self._again: dict[str, None] = {}
         """The reasons of those that failed and are tried again after a pause."""
         self._lost = asyncio.Event()
@@ -113,6 +115,11 @@ class Looks:
             self._looking.add(reason)
             self._spawn(self._look(reason))
 
+    def streams(self) -> None:
+        """A stream stands that was refused until now: what a look that is under way has seen may be
+        older than its first report, and is not what entries wait for (C-441)."""
+        self._stream += 1
+
     def ask_waiting(self) -> None:
         """There is a connection: begin the looks that waited for it."""
         waiting, self._waiting = self._waiting, {}
@@ -130,6 +137,7 @@ class Looks:
                 self.ask(reason)
 
     async def _look(self, reason: str) -> None:
+        stream = self._stream
         try:
             if not await self._may_begin():
                 self._waiting[reason] = None
@@ -137,6 +145,9 @@ class Looks:
             seen = await self._seen(for_kill=self._book.account(self._name).kill is not None)
             if isinstance(seen, BrokerError):
                 self._failed(reason, seen)
+            elif stream != self._stream:
+                self._again[reason] = None
+                self._lost.set()
             else:
                 self._name_missing(seen)
                 self._pauses.reset()

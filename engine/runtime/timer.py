@@ -149,7 +149,7 @@ class Timer:
             kill = account.kill
             if kill is not None or account.snapshot_asked or not account.compared:
                 pause = min(pause, TICK_BUSY)
-            if account.exposed:
+            if account.exposed or account.is_polled:
                 pause = min(pause, TICK_BUSY)
             if kill is not None and kill.state == KillState.WORKING:
                 pause = min(pause, TICK_KILL)

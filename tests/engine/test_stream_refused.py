@@ -4,13 +4,15 @@ Some venues keep the place of a connection that broke for a minute or more. Orde
 again within 5 s all the same; what reduces goes out; entries wait for the stream.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from typing import Any
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Verdict
-from engine.domain.order import OrderStatus, Side
+from engine.domain.order import Fill, OrderStatus, Side
 from engine.domain.run import Flatten, LinkState
 from engine.ports import LinkReport, Report, StreamRefused
 from engine.state.account import AccountStatus
@@ -67,6 +69,20 @@ def test_C441_what_fills_while_the_stream_is_refused_is_known_within_five_second
         filled = rig.now
         await rig.until(lambda: rig.status(key) is OrderStatus.FILLED, 5)
         assert rig.now - filled <= 5
+        mend(rig)
+
+    play(scene, wire=Streamless)
+
+
+def test_C441_an_account_without_orders_is_asked_as_often() -> None:
+    """What its venue tells late, of an order that has ended here, is known as soon."""
+
+    async def scene(rig: Rig) -> None:
+        at = await cut(rig)
+        await rig.clock.sleep(30)
+        looks = [when for what, when in rig.wire.asked if what == "look" and when >= at]
+        gaps = [b - a for a, b in zip([at, *looks], [*looks, rig.now], strict=True)]
+        assert max(gaps) <= 2.5, gaps
         mend(rig)
 
     play(scene, wire=Streamless)
@@ -215,3 +231,43 @@ def test_C441_a_stream_that_is_refused_after_it_stood_is_tried_for_again() -> No
         await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 60)
 
     play(scene, wire=Crossed)
+
+
+def test_C441_a_look_that_began_before_the_stream_stood_is_not_the_one_that_entries_wait_for() -> (
+    None
+):
+    class Held(Streamless):
+        """Each look ends once the test lets it."""
+
+        def __init__(self, venue: Any) -> None:
+            super().__init__(venue)
+            self.held: list[asyncio.Event] | None = None
+
+        async def get_fills_since(self, since: int) -> tuple[Fill, ...]:
+            found = await super().get_fills_since(since)
+            if self.held is not None:
+                over = asyncio.Event()
+                self.held.append(over)
+                await over.wait()
+            return found
+
+    async def scene(rig: Rig) -> None:
+        at, wire = await cut(rig), rig.wire
+        assert isinstance(wire, Held)
+        await rig.clock.sleep(3)
+        held: list[asyncio.Event] = []
+        wire.held = held
+        await rig.until(lambda: len(held) == 1, 5)
+        mend(rig)
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 5)
+        await rig.until(lambda: len(held) == 2, 2)
+        held[0].set()
+        await rig.clock.sleep(0.2)
+        assert not rig.is_compared
+        for each in held[1:]:
+            each.set()
+        wire.held = None
+        await rig.until(lambda: rig.is_compared, 2)
+        await rig.rest()
+
+    play(scene, wire=Held)
