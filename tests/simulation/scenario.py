@@ -55,8 +55,12 @@ def _setting(
             "reconcile_seconds": 15,
         },
         "entries": {"medium_conviction_order_type": "limit"},
-        # Where nothing is tried again, there are dead letters.
-        "resiliency": {"max_retries": 0 if flatten == "none" else 3},
+        # Where nothing is tried again there are dead letters; where the breaker is as it comes, few
+        # orders are in doubt at a time, and others are to be.
+        "resiliency": {
+            "max_retries": 0 if flatten == "none" else 3,
+            "circuit_breaker_threshold": 5 if flatten == "none" else 1_000,
+        },
     }
     if SECOND in accounts:
         tree["brokers"] = {SECOND: {"kind": "paper"}}

@@ -628,7 +628,7 @@ ABLATIONS: Final = (
     HarshAblation(
         name="what was asked of a stop is asked again while it trades",
         profile=STOPS_KEPT,
-        seed=14,
+        seed=23,
         caught_by="S armed",
         patch=_asks_again_of_stops,
     ),
@@ -691,7 +691,7 @@ ABLATIONS: Final = (
     HarshAblation(
         name="a list is believed against fills that it cannot know yet",
         profile=LAGS,
-        seed=39,
+        seed=171,
         caught_by="R flip",
         patch=_believes_late_lists,
     ),

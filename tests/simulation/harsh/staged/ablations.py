@@ -304,7 +304,7 @@ STAGED_ABLATIONS: Final = (
     HarshAblation(
         name="a stop of which a fill cannot be taken is changed while it trades",
         profile=profiles.USED_IDS,
-        seed=25,
+        seed=736,
         caught_by="S armed",
         patch=_trades_unseen,
     ),
