@@ -112,7 +112,8 @@ class Venue:
                 raise NotSent(withheld.reason)
             await self._broker.submit_order(order)
 
-        error = await self._failure(key, request)
+        # A venue that limits entries is looked at all the same: they have limits of their own.
+        error = await self._failure(key, request, paces=not order.adds_exposure)
         if withheld is not None or error is None:
             return withheld
         return SubmitFailed(self._broker.name, key, error)
@@ -418,15 +419,16 @@ class Venue:
         return told
 
     async def _failure(
-        self, key: str, request: Callable[[], Awaitable[None]]
+        self, key: str, request: Callable[[], Awaitable[None]], *, paces: bool = True
     ) -> BrokerError | None:
-        """Why a request about that order was not taken, if so."""
+        """Why a request about that order was not taken, if so; `paces`: one that is asked to wait
+        puts off the looks."""
         grace = self._broker.capabilities.timeout_seconds
         try:
             async with self._link.request(key, grace):
                 await request()
         except Exception as error:  # one of the six, or ambiguous
-            return self._heard(error)
+            return self._heard(error) if paces else self._outside.error(error)
         return None
 
 

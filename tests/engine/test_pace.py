@@ -185,6 +185,28 @@ def test_x52_a_close_that_is_asked_to_wait_puts_the_looks_off_too() -> None:
     play(scene)
 
 
+def test_x52_an_entry_that_is_asked_to_wait_puts_no_look_off() -> None:
+    """Venues limit orders by themselves: a kill reads what is there all the same."""
+
+    async def scene(table: Table) -> None:
+        await table.wait(LATER)
+        usual = table.venue.submit_order
+
+        async def waits(order: Any) -> None:
+            if order.adds_exposure:
+                raise Throttled("no more orders for now", 25.0)
+            await usual(order)
+
+        table.venue.submit_order = waits  # type: ignore[method-assign]
+        assert (await table.order(Side.BUY, 1, protect=Decimal(90))).ok
+        at = table.now
+        await table.engine.command(KILL)
+        await table.until(lambda: report(table) == ("VERIFIED", []), 10)
+        assert len(looks(table, at)) >= 2
+
+    play(scene)
+
+
 def test_x52_a_venue_that_asks_to_wait_long_keeps_no_kill_from_closing() -> None:
     """Only the lists are limited: what is held here is closed, and proved once it can be read."""
 

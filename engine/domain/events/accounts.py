@@ -34,8 +34,9 @@ class AccountSynced(Event, frozen=True, kw_only=True):
     asked_at: Nanos = 0
     """When the venue was asked; 0 where an older program wrote it."""
     worth: Decimal | None = None
-    """At the first look: cash and what is held at its marks, in the account's own currency. None
-    later, and where an older program wrote it: then it is the venue's equity."""
+    """At the first look: cash and what is held at its marks, in the base currency, without what is
+    in a currency of which nobody has told the worth. None later, and where an older program wrote
+    it: then it is the venue's equity."""
     history: tuple[Fill, ...] = ()
     """At the first look: executions that came with it and whose time does not tell that they were
     before it. They are part of what is held, and none of them is taken."""

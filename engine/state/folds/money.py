@@ -29,9 +29,9 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
     if account.balances is None:
         # An account that is seen for the first time brings what it had: it is no profit, and the
         # day's loss is measured against it too.
-        worth = told.equity if event.worth is None else event.worth
+        worth = told.equity * event.rate if event.worth is None else event.worth
         data.starting_equity = data.starting_equity or ZERO
-        book.data.find(worth * event.rate)
+        book.data.find(worth)
         account.known_since, account.begun_at = event.asked_at, at
         for fill in event.history:
             book.seen_executions.add(fill.key)
