@@ -28,8 +28,8 @@ class Stops(Facts):
         if engine is None or order is None or self.halted:
             return
         held = engine.book.holding(account, order.symbol)
-        # A person may close it, or take the stop away. What is held by now may also be on the
-        # other side, and the stop would add to that.
+        # A person may close it, or take the stop away. What is held by now may also be on
+        # the other side, and the stop would add to that.
         protects = held is not None and held.sign * order.side.sign < 0
         closing = held is None or not protects or held.exiting is not None or held.stop is None
         if at and not closing and self.now() - at < ARMED_SECONDS * NS_PER_SECOND:
