@@ -91,6 +91,8 @@ class Facts(Watch):
         self._row_began: Decimal | None = None
         """What the accounts were worth by what was known when the day's row was first written."""
         self._prices: dict[str, deque[tuple[Nanos, Decimal]]] = {}
+        self._heard_prices: dict[str, deque[tuple[Nanos, Decimal]]] = {}
+        """Those of them that were told while an engine ran."""
         self._since: dict[tuple[object, ...], Nanos] = {}
         self._stops: dict[Place, tuple[Nanos, set[str]]] = {}
         """By place, when the engine was told that its stop traded, and the entries that worked."""
@@ -122,10 +124,10 @@ class Facts(Watch):
     def works(self, account: str, working: Working) -> None:
         """An order works at a venue from now on, or works with other terms."""
 
-    def priced(self, symbol: str, price: Decimal) -> None:
-        """A true price."""
-        seen = self._prices.setdefault(symbol, deque(maxlen=12))
-        seen.append((self.now(), price))
+    def priced(self, symbol: str, price: Decimal, *, heard: bool = True) -> None:
+        """A true price, and whether an engine ran that could be told of it."""
+        for kept in (self._prices, self._heard_prices) if heard else (self._prices,):
+            kept.setdefault(symbol, deque(maxlen=12)).append((self.now(), price))
 
     def clock_set(self, seconds: float) -> None:
         """The clock of the machine is wrong by so much from now on."""
@@ -139,6 +141,7 @@ class Facts(Watch):
         for sheet in (*self.truth.values(), *self.told.values()):
             sheet.split(symbol, ratio)
         self._prices.pop(symbol, None)
+        self._heard_prices.pop(symbol, None)
         self.split_symbols.add(symbol)
 
     def _last(self) -> dict[str, Decimal]:
@@ -154,9 +157,12 @@ class Facts(Watch):
         return statistics.median([price for _, price in list(self._prices[symbol])[-3:]])
 
     def _favourable(self, symbol: str, quantity: Decimal) -> Decimal:
-        """The best of the prices of the last seconds, three at least."""
+        """The best of the prices of the last seconds, three at least.
+
+        Of those that an engine could hear: what was told while none ran makes no loss known.
+        """
         since = self.now() - round(FAVOURABLE_SECONDS * NS_PER_SECOND)
-        seen = self._prices[symbol]
+        seen = self._heard_prices[symbol]
         recent = [p for at, p in seen if at >= since]
         if len(recent) < 3:
             recent = [p for _, p in list(seen)[-3:]]

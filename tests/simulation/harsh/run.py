@@ -303,7 +303,7 @@ class HarshRun(Run):
         self.offset[0] = seconds
 
     def _quote(self, quote: Quote) -> None:
-        self.watch.priced(quote.symbol, quote.last)
+        self.watch.priced(quote.symbol, quote.last, heard=self.engine is not None)
         if quote.symbol in self.reopens:
             self.reopens.discard(quote.symbol)
             quote = msgspec.structs.replace(quote, trade=True)
