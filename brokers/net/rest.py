@@ -8,7 +8,6 @@ answer that does not come, breaks off or cannot be read is `Ambiguous`.
 import contextlib
 import email.utils
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
@@ -224,15 +223,20 @@ def usual_refusal(request: Request, answer: Answer) -> BrokerError:
 
 
 def retry_after(answer: Answer, usual: float = WAIT_SECONDS) -> float:
-    """Seconds to wait by the header Retry-After, as a number or as a date; `usual` without one."""
+    """Seconds to wait by the header Retry-After, as a number or as a date; `usual` without one.
+
+    A date counts from the answer's own Date (RFC 9110, 10.2.3 and 6.6.1), so that it is right
+    whatever the clock here says.
+    """
     given = answer.headers.get("retry-after", "").strip()
     if given.isdecimal() and len(given) < 10:
         return float(given)
     try:
-        until = email.utils.parsedate_to_datetime(given).timestamp()
+        until = email.utils.parsedate_to_datetime(given)
+        said = email.utils.parsedate_to_datetime(answer.headers.get("date", ""))
+        return max((until - said).total_seconds(), 0.0)
     except (ValueError, TypeError):
         return usual
-    return max(until - time.time(), 0.0)
 
 
 def _answer(response: httpx.Response) -> Answer:

@@ -149,8 +149,15 @@ async def test_C200_a_venue_that_asks_to_wait_is_left_alone_so_long(server: Serv
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("", 1.0), ("0", 0.0), ("12", 12.0), ("soon", 1.0), ("-3", 1.0), ("9" * 12, 1.0),
-     ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+     ("Wed, 21 Oct 2015 07:28:09 GMT", 9.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+     ("Wed, 21 Oct 2015 07:27:00 GMT", 0.0), ("Wed, 21 Oct 2015 07:28:09 -0000", 1.0)],
 )  # fmt: skip
 def test_how_long_a_venue_wants_us_to_wait(header: str, seconds: float) -> None:
-    headers = {"retry-after": header} if header else {}
+    headers = {"date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    headers |= {"retry-after": header} if header else {}
     assert retry_after(Answer(status=429, headers=headers, body=b"")) == seconds
+
+
+def test_a_date_to_wait_for_means_nothing_without_the_date_of_the_answer() -> None:
+    headers = {"retry-after": "Wed, 21 Oct 2015 07:28:09 GMT"}
+    assert retry_after(Answer(status=429, headers=headers, body=b"")) == 1.0
