@@ -27,6 +27,10 @@ CONNECTIONS: Final = 32
 WAIT_SECONDS: Final = 1.0
 """How long we wait where a venue asks us to and does not say how long."""
 
+LONGEST_WAIT_SECONDS: Final = 259_200.0
+"""Three days: the longest ban of an address that one of the six venues documents (Binance's REST
+API, "Limits": bans last from 2 minutes to 3 days)."""
+
 SHOWN: Final = 200
 """So many characters of an answer that cannot be read are shown."""
 
@@ -226,17 +230,20 @@ def retry_after(answer: Answer, usual: float = WAIT_SECONDS) -> float:
     """Seconds to wait by the header Retry-After, as a number or as a date; `usual` without one.
 
     A date counts from the answer's own Date (RFC 9110, 10.2.3 and 6.6.1), so that it is right
-    whatever the clock here says.
+    whatever the clock here says. More than `LONGEST_WAIT_SECONDS` is no wait that a venue means,
+    and counts as none was given: it would keep every exit back.
     """
     given = answer.headers.get("retry-after", "").strip()
-    if given.isdecimal() and len(given) < 10:
-        return float(given)
     try:
-        until = email.utils.parsedate_to_datetime(given)
-        said = email.utils.parsedate_to_datetime(answer.headers.get("date", ""))
-        return max((until - said).total_seconds(), 0.0)
+        if given.isdecimal():
+            wait = float(given)
+        else:
+            until = email.utils.parsedate_to_datetime(given)
+            said = email.utils.parsedate_to_datetime(answer.headers.get("date", ""))
+            wait = max((until - said).total_seconds(), 0.0)
     except (ValueError, TypeError):
         return usual
+    return wait if wait <= LONGEST_WAIT_SECONDS else usual
 
 
 def _answer(response: httpx.Response) -> Answer:

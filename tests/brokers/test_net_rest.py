@@ -149,6 +149,8 @@ async def test_C200_a_venue_that_asks_to_wait_is_left_alone_so_long(server: Serv
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("", 1.0), ("0", 0.0), ("12", 12.0), ("soon", 1.0), ("-3", 1.0), ("9" * 12, 1.0),
+     ("259199", 259_199.0), ("259200", 259_200.0), ("259201", 1.0), ("9" * 400, 1.0),
+     ("Sat, 24 Oct 2015 07:28:00 GMT", 259_200.0), ("Sat, 24 Oct 2015 07:28:01 GMT", 1.0),
      ("Wed, 21 Oct 2015 07:28:09 GMT", 9.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
      ("Wed, 21 Oct 2015 07:27:00 GMT", 0.0), ("Wed, 21 Oct 2015 07:28:09 -0000", 1.0)],
 )  # fmt: skip
