@@ -53,10 +53,14 @@ class SendGate:
         return "; ".join((*tuple(self._causes.values()), *tuple(self._asked.values())))
 
     def withheld(self, account: str, key: str) -> GateClosed:
-        """What the core is told of an order that does not leave, with the cause that stands now."""
-        if self.closed and not self.halted:
-            return GateClosed(account, key, halted=False, reason=f"not sent: {self.reason}")
-        return GateClosed(account, key)
+        """What the core is told of an order that does not leave, with the cause that stands now.
+
+        With the gate open, the order itself had been given up while its intent was written.
+        """
+        if self.halted:
+            return GateClosed(account, key)
+        reason = self.reason or "it was given up before it could leave"
+        return GateClosed(account, key, halted=False, reason=f"not sent: {reason}")
 
     def close(self, reason: str, cause: Cause = Cause.HALT) -> None:
         """Shut it at once; safe from any thread and while the loop is stuck."""

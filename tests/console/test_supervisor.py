@@ -155,10 +155,25 @@ def test_a_recording_at_full_speed_ends_while_a_stop_rests(
 
 
 def test_until_idle_ends_while_a_stop_rests(program: Program, tmp_path: Path) -> None:
-    bars = tmp_path / "bars.csv"
-    bars.write_text(turning(), encoding="utf-8")
-    program.configure(f'[market]\nsource = "replay"\nfile = "{bars}"\nspeed = 500\n')
+    """At a speed that leaves a machine with other work the time to answer: a venue that takes six
+    seconds of the recording has not answered in time, and at 500 that are 12 ms of the machine."""
+    bars, signals = tmp_path / "bars.csv", tmp_path / "signals.jsonl"
+    header, *_ = BARS.splitlines(keepends=True)
+    rows = [f"2013-10-07T14:00:{second}0Z,SPY,100,101,99,100,1000,,,,\n" for second in range(6)]
+    bars.write_text("".join([header, *rows]), encoding="utf-8")
+    signal_row = {
+        "signal_id": "s-1", "signal_type": "mine", "direction": "long", "ticker": "SPY",
+        "timeframe": "10s", "conviction": 80, "entry_price": "100", "stop_loss": "90",
+        "timestamp": "2013-10-07T13:59:56Z",
+    }  # fmt: skip
+    signals.write_text("", encoding="utf-8")
+    program.configure(
+        f'[signals]\nbuiltin = ""\nfile = "{signals}"\n'
+        f'[market]\nsource = "replay"\nfile = "{bars}"\nspeed = 6\n'
+    )
     program.start("--until-idle")
+    program.wait_for(lambda: any(r["type"] == "EquityMarked" for r in program.rows("events")))
+    signals.write_text(json.dumps(signal_row) + "\n", encoding="utf-8")
     assert program.ended() == 0, program.told
     assert stops_at_rest(program) == ["SPY"]
 

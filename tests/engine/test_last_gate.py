@@ -233,3 +233,28 @@ def test_an_asking_that_led_to_no_halt_keeps_the_gate_shut() -> None:
         assert rig.gate.closed
 
     play(scene)
+
+
+@pytest.mark.parametrize("seconds", [7, 8, 12, 20])
+def test_an_entry_whose_intent_takes_too_long_to_write_is_not_said_to_be_halted(
+    seconds: int,
+) -> None:
+    """A disk that is slow is no halt: a person who reads "halted" would look for one."""
+    slow = [0.0]
+
+    async def scene(rig: Rig) -> None:
+        slow[0] = seconds
+        start = rig.now
+        rig.signal()
+        (entry,) = rig.orders()
+        await rig.until(lambda: rig.status(entry.client_order_id).is_terminal)
+        slow[0] = 0.0
+        assert "submit ENTRY" not in rig.wire.since(start)
+        order = rig.engine.book.order(entry.client_order_id)
+        assert order is not None
+        assert (order.status, order.reject_code) == (OrderStatus.REJECTED, "NOT_SENT")
+        (rejected,) = rig.events(ev.OrderRejected, start)
+        assert "halt" not in rejected.text
+        assert not rig.engine.book.reservations.by_currency
+
+    play(scene, commit_seconds=lambda: slow[0])
