@@ -36,6 +36,7 @@ from brokers.alpaca.wire import (
     text,
 )
 from brokers.inbox import AccountInbox
+from brokers.net.budget import Need
 from brokers.net.identity import confirm_account
 from brokers.net.numbers import number, time_of
 from engine.config.venue import RealVenueConfig
@@ -140,7 +141,7 @@ class AlpacaBroker:
         await self._leave_stream()
         try:
             await self._client.open()
-            account: AccountRow = await self._client.get("/account", AccountRow, urgent=True)
+            account: AccountRow = await self._client.get("/account", AccountRow, need=Need.REDUCE)
             confirm_account(self._name, self._settings, text(account.account_number))
             stream = self._stream = UpdateStream(
                 self._stream_url,
@@ -191,7 +192,9 @@ class AlpacaBroker:
     async def submit_order(self, order: OrderTerms) -> None:
         body = body_of(order, await self._rules_of(order.symbol, urgent=order.reduce_only))
         self._known.sent(order.client_order_id, order.side)
-        row: OrderRow = await self._client.post("/orders", body, OrderRow, urgent=order.reduce_only)
+        row: OrderRow = await self._client.post(
+            "/orders", body, OrderRow, need=Need.of(urgent=order.reduce_only)
+        )
         self._known.see(row)
 
     async def cancel_order(self, client_order_id: str) -> None:
@@ -243,10 +246,12 @@ class AlpacaBroker:
         there = venue_order_id_of(client_order_id)
         asked: Awaitable[Any]
         if there:
-            asked = self._client.get(f"/orders/{quote(there, safe='')}", OrderRow, urgent=True)
+            asked = self._client.get(f"/orders/{quote(there, safe='')}", OrderRow, need=Need.REDUCE)
         else:
             query = {"client_order_id": client_order_id}
-            asked = self._client.get("/orders:by_client_order_id", OrderRow, query, urgent=True)
+            asked = self._client.get(
+                "/orders:by_client_order_id", OrderRow, query, need=Need.REDUCE
+            )
         try:
             row: OrderRow = await asked
         except Rejected as error:
@@ -269,7 +274,7 @@ class AlpacaBroker:
             asked = {**query, "limit": str(ORDERS_A_PAGE), "nested": "false", **after}
             cost = 0 if found else LOOK_COST
             page: list[OrderRow] = await self._client.get(
-                "/orders", list[OrderRow], asked, cost=cost
+                "/orders", list[OrderRow], asked, need=Need.LOOK, cost=cost
             )
             known = len(found)
             found.update((text(row.id), row) for row in page)
@@ -284,7 +289,7 @@ class AlpacaBroker:
 
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         """Also what became of one order is asked with it, so that it is urgent."""
-        rows = await self._activities("/account/activities/FILL", {}, since, urgent=True)
+        rows = await self._activities("/account/activities/FILL", {}, since, need=Need.REDUCE)
         rows = [row for row in rows if not 0 < time_of(row.transaction_time) < since]
         named = await self._names_of({text(row.order_id) for row in rows})
         fills = [fill_of_activity(self._name, row, named.get(text(row.order_id))) for row in rows]
@@ -296,14 +301,14 @@ class AlpacaBroker:
         missing = sorted(one for one in order_ids if self._known.named(one) is None)
         if len(missing) > ASKED_ONE_BY_ONE:
             query = {"status": "all", "limit": str(ORDERS_A_PAGE), "direction": "desc"}
-            for row in await self._client.get("/orders", list[OrderRow], query, urgent=True):
+            for row in await self._client.get("/orders", list[OrderRow], query, need=Need.REDUCE):
                 self._known.see(row)
             missing = [one for one in missing if self._known.named(one) is None]
         for there in missing:
             try:
                 self._known.see(
                     await self._client.get(
-                        f"/orders/{quote(there, safe='')}", OrderRow, urgent=True
+                        f"/orders/{quote(there, safe='')}", OrderRow, need=Need.REDUCE
                     )
                 )
             except Rejected as error:
@@ -313,7 +318,7 @@ class AlpacaBroker:
 
     async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
         rows = await self._activities(
-            "/account/activities", {"category": "non_trade_activity"}, since, urgent=False
+            "/account/activities", {"category": "non_trade_activity"}, since, need=Need.ADD
         )
         # A line that has a day and no time is told as often as it is listed: it has an id.
         found = [
@@ -322,7 +327,7 @@ class AlpacaBroker:
         return tuple(sorted((m for m in found if m is not None), key=lambda m: m.time))
 
     async def _activities(
-        self, path: str, query: dict[str, str], since: Nanos, *, urgent: bool
+        self, path: str, query: dict[str, str], since: Nanos, *, need: Need
     ) -> list[ActivityRow]:
         """Every line that was created after about `since`, oldest first: the venue takes whole
         seconds and leaves out the moment itself."""
@@ -334,7 +339,7 @@ class AlpacaBroker:
         found: dict[str, ActivityRow] = {}
         for _ in range(MOST_PAGES):
             page: list[ActivityRow] = await self._client.get(
-                path, list[ActivityRow], query, urgent=urgent, cost=int(urgent)
+                path, list[ActivityRow], query, need=need, cost=int(need is Need.REDUCE)
             )
             known = len(found)
             found.update((text(row.id) or f"#{len(found)}", row) for row in page)
@@ -392,10 +397,12 @@ class AlpacaBroker:
         try:
             if kind_of(symbol) is AssetClass.OPTION:
                 contract: ContractRow = await self._client.get(
-                    f"/options/contracts/{there}", ContractRow, urgent=urgent
+                    f"/options/contracts/{there}", ContractRow, need=Need.of(urgent=urgent)
                 )
                 return rules_of_contract(symbol, contract)
-            asset: AssetRow = await self._client.get(f"/assets/{there}", AssetRow, urgent=urgent)
+            asset: AssetRow = await self._client.get(
+                f"/assets/{there}", AssetRow, need=Need.of(urgent=urgent)
+            )
             return rules_of_asset(symbol, asset)
         except Ambiguous as error:
             raise NotSent(f"what Alpaca takes of {symbol} could not be asked: {error}") from error

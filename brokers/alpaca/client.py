@@ -20,7 +20,7 @@ import msgspec
 from brokers.alpaca.keys import Keys, looked_up
 from brokers.alpaca.refusals import asked_to_wait, refusal
 from brokers.alpaca.wire import decode
-from brokers.net.budget import Budget
+from brokers.net.budget import Budget, Need
 from brokers.net.rest import Answer, Request, usual_refusal
 from engine.ports import Ambiguous, BrokerError, Clock, NotSent, Throttled
 
@@ -88,25 +88,25 @@ class Client:
         kind: Any,
         query: Mapping[str, str] | None = None,
         *,
-        urgent: bool = False,
+        need: Need = Need.ADD,
         cost: int = 1,
     ) -> Awaitable[Any]:
         """Ask, and the answer as `kind`. Raises one of the six errors.
 
-        `urgent`: it is about what reduces risk. `cost`: what is taken of the requests that are
+        `cost`: what is taken of the requests that are
         allowed; more than 1 pays for questions that follow, and those cost 0.
         """
-        return self._ask("GET", path, query, kind, urgent=urgent, cost=cost)
+        return self._ask("GET", path, query, kind, need=need, cost=cost)
 
     def post(
-        self, path: str, body: Mapping[str, str], kind: Any, *, urgent: bool = False
+        self, path: str, body: Mapping[str, str], kind: Any, *, need: Need = Need.ADD
     ) -> Awaitable[Any]:
         """The same with something to take."""
-        return self._ask("POST", path, body, kind, urgent=urgent)
+        return self._ask("POST", path, body, kind, need=need)
 
     def delete(self, path: str, kind: Any = None) -> Awaitable[Any]:
         """The same for what is to be cancelled; always urgent. `kind` None: no answer is read."""
-        return self._ask("DELETE", path, None, kind, urgent=True)
+        return self._ask("DELETE", path, None, kind, need=Need.REDUCE)
 
     async def _ask(
         self,
@@ -115,20 +115,20 @@ class Client:
         data: Mapping[str, str] | None,
         kind: Any,
         *,
-        urgent: bool,
+        need: Need,
         cost: int = 1,
     ) -> Any:
         session = self._session
         if session is None:
             raise NotSent("Alpaca is not connected")
-        self._budget.take(cost, urgent=urgent or not cost)
+        self._budget.take(cost, need=need if cost else Need.REDUCE)
         request = Request(method=method, path=path)
         until = time.monotonic() + LEAVE_SECONDS
 
         def carry_out() -> Answer:
             return session.ask(method, path, data, until)
 
-        answer = await self._carried_out(request, carry_out, urgent=urgent)
+        answer = await self._carried_out(request, carry_out, urgent=need is Need.REDUCE)
         self._heed(answer)
         error = self._error_of(request, answer)
         if isinstance(error, Throttled):

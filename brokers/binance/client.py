@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from brokers.binance.refusals import AskedToWait, ClockApart, OrdersUsedUp, refusal
-from brokers.net.budget import Budget
+from brokers.net.budget import Budget, Need
 from brokers.net.numbers import number
 from brokers.net.rest import Answer, Request, Rest
 from engine.domain.instant import NS_PER_MS, Nanos
@@ -144,7 +144,7 @@ class Client:
         the right time; the refused one is not sent again here.
         """
         if method == "POST" and self._open:
-            self._limits.orders.take(urgent=urgent)
+            self._limits.orders.take(need=Need.of(urgent=urgent))
         try:
             return await self._once(
                 lambda: self._signed(method, path, params), kind, cost, urgent=urgent
@@ -171,7 +171,7 @@ class Client:
     ) -> Any:
         if not self._open:
             raise NotSent(f"{self._rest.host} is not connected")
-        self._limits.weight.take(cost, urgent=urgent)
+        self._limits.weight.take(cost, need=Need.of(urgent=urgent))
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self._rest.ask(request(), kind)

@@ -19,7 +19,7 @@ from brokers.ibkr._lib import lib
 from brokers.ibkr.codec import Codec, Execution
 from brokers.ibkr.listener import Listener, Status, Ticks
 from brokers.ibkr.refusals import Meaning, meaning_of
-from brokers.net.budget import Budget
+from brokers.net.budget import Budget, Need
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.text import clean_text
 from engine.ports import Ambiguous, BrokerError, NotSent, Rejected
@@ -176,7 +176,7 @@ class Session:
 
         `cost`: so many messages it takes, with what ends it."""
         self._must_be_open()
-        self._budget.take(cost, urgent=urgent)
+        self._budget.take(cost, need=Need.of(urgent=urgent))
         self._write(what)
 
     def _write(self, what: Callable[[Any], None]) -> None:

@@ -5,6 +5,7 @@ after how long there is room again.
 """
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Final
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -12,6 +13,22 @@ from engine.ports import Throttled
 
 RESERVED: Final = 0.2
 """The part of a budget that is kept for cancels, orders that only reduce, and their questions."""
+
+
+class Need(Enum):
+    """What a request is for; its value is the part of what is kept that it leaves alone."""
+
+    ADD = 1.0
+    """What adds exposure, and what can wait."""
+    LOOK = 0.5
+    """What the account is compared by: a kill is proved by it, and what is unknown ends with it."""
+    REDUCE = 0.0
+    """Cancels, orders that only reduce, and the questions about them."""
+
+    @classmethod
+    def of(cls, *, urgent: bool) -> "Need":
+        """That of a request which reduces risk or asks about what does, or of any other."""
+        return cls.REDUCE if urgent else cls.ADD
 
 
 class Budget:
@@ -36,14 +53,14 @@ class Budget:
         self._at = monotonic()
         self._shut_until: Nanos = 0
 
-    def take(self, cost: float = 1, *, urgent: bool = False) -> None:
-        """Use a part of the budget. Raises Throttled where there is no room, or the venue has said
-        that we must wait; `urgent` may use what is kept for what reduces risk."""
+    def take(self, cost: float = 1, *, need: Need = Need.ADD) -> None:
+        """Use a part of the budget. Raises Throttled where there is no room for such a need, or the
+        venue has said that we must wait."""
         self._fill()
         wait = (self._shut_until - self._at) / NS_PER_SECOND
         if wait > 0:
             raise Throttled(f"{self._name} asked us to wait", wait)
-        missing = cost + (0 if urgent else self._kept) - self._left
+        missing = cost + self._kept * need.value - self._left
         if missing > 0:
             used_up = f"the requests that {self._name} allows are used up"
             raise Throttled(used_up, missing / self._rate)

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 import httpx
 import msgspec
 
-from brokers.net.budget import Budget
+from brokers.net.budget import Budget, Need
 from engine.domain.text import clean_text
 from engine.ports import Ambiguous, AuthFailed, BrokerError, NotSent, Rejected, Throttled
 
@@ -154,7 +154,7 @@ class Rest:
         if self._client is None:
             raise NotSent(f"{self.host} is not connected")
         if self._budget is not None:
-            self._budget.take(cost, urgent=urgent)
+            self._budget.take(cost, need=Need.of(urgent=urgent))
         answer = await self._exchange(self._client, request)
         self._heard(request, answer)
         error = self._error_of(request, answer)

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from brokers.net.budget import Budget
+from brokers.net.budget import Budget, Need
 from brokers.net.numbers import time_of_millis
 from brokers.net.rest import Answer, Request, Rest
 from brokers.okx.refusals import LIMIT_SECONDS, refusal
@@ -125,7 +125,7 @@ class Client:
         self, path: str, request: Request, kind: Any, *, urgent: bool, at_least: int
     ) -> Any:
         budget = self._budget(request.method, path)
-        budget.take(urgent=urgent)
+        budget.take(need=Need.of(urgent=urgent))
         try:
             reply = await self._rest.ask(request, Reply[kind])
         except Throttled as error:

@@ -375,7 +375,7 @@ async def test_C200_a_look_begins_only_where_there_is_room_for_all_of_it(
     await lab.start()
     await lab.submit("a")
     await lab.until("a", OrderStatus.FILLED)
-    server.limit_left = 45
+    server.limit_left = 25
     assert await lab.broker.get_order("a")
     await lab.broker.get_open_orders()
     assert len(await lab.broker.get_positions()) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from brokers.net.budget import Budget
+from brokers.net.budget import Budget, Need
 from engine.domain.instant import NS_PER_SECOND
 from engine.ports import Throttled
 
@@ -32,10 +32,24 @@ def test_ordinary_requests_leave_the_reserve_and_urgent_ones_use_it() -> None:
     with pytest.raises(Throttled) as error:
         room.take()
     assert error.value.retry_after == pytest.approx(0.1)
-    room.take(urgent=True)
-    room.take(urgent=True)
+    room.take(need=Need.REDUCE)
+    room.take(need=Need.REDUCE)
     with pytest.raises(Throttled):
-        room.take(urgent=True)
+        room.take(need=Need.REDUCE)
+
+
+def test_a_look_leaves_half_of_the_reserve() -> None:
+    """It waits for less than an entry does, and takes no cancel its place."""
+    watch = Watch()
+    room = budget(watch)
+    room.take(8)
+    with pytest.raises(Throttled):
+        room.take()
+    room.take(need=Need.LOOK)
+    with pytest.raises(Throttled) as error:
+        room.take(need=Need.LOOK)
+    assert error.value.retry_after == pytest.approx(0.1)
+    room.take(need=Need.REDUCE)
 
 
 def test_it_fills_up_evenly_and_never_beyond_its_size() -> None:
@@ -79,7 +93,7 @@ def test_nothing_passes_while_the_venue_wants_us_to_wait() -> None:
     room.shut(1)
     watch.pass_by(1.9)
     with pytest.raises(Throttled) as error:
-        room.take(urgent=True)
+        room.take(need=Need.REDUCE)
     assert error.value.retry_after == pytest.approx(0.1)
     watch.pass_by(0.1)
     room.take()
