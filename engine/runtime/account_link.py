@@ -30,7 +30,7 @@ from engine.domain.inputs import (
     Trouble,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderTerms, Replacement
+from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
@@ -71,6 +71,9 @@ STEADY_SECONDS = 5
 
 REPORTS_AT_ONCE = 256
 """Reports taken before whatever else is ready, as a key or a cancel, has its turn (X-89)."""
+
+ASKED_TO_WAIT_SECONDS = 2.0
+"""So long in all an order that only reduces waits here where its venue asks for it."""
 
 REFUSED_SECONDS = 60.0
 """Pause after credentials were refused: asking faster may lock the account at the venue."""
@@ -384,11 +387,10 @@ class AccountLink:
         """Hand an order over; the core hears of it when it was not taken.
 
         What adds exposure and provably was not sent is tried again after pauses, of which the core
-        hears too (C-401). What reduces has attempts of its own, in its plan.
+        hears too (C-401). What reduces has attempts of its own, in its plan; only where a venue
+        asks to wait for no longer than `ASKED_TO_WAIT_SECONDS` in all, it leaves after that.
         """
-        failed = await (
-            self._attempted(order) if order.adds_exposure else self._venue.submit(order)
-        )
+        failed = await (self._attempted(order) if order.adds_exposure else self._reduced(order))
         if failed is not None:
             self._step(failed)
 
@@ -422,6 +424,24 @@ class AccountLink:
             )
         except (NotSent, Throttled) as error:
             return SubmitFailed(self.name, key, error)
+
+    async def _reduced(self, order: OrderTerms) -> SubmitFailed | GateClosed | None:
+        """Its plan would place the stop again that has made room for it, and use up the requests
+        that it waits for."""
+        key, connection, left = order.client_order_id, self.connection, ASKED_TO_WAIT_SECONDS
+        while True:
+            failed = await self._venue.submit(order)
+            if not isinstance(failed, SubmitFailed) or not isinstance(failed.error, Throttled):
+                return failed
+            pause = failed.error.retry_after
+            if pause > left:
+                return failed
+            left -= pause
+            await self.waits.wait(key, pause)
+            known = self._book.order_in(self.name, key)
+            wanted = known is not None and known.status is OrderStatus.PENDING_NEW
+            if not wanted or self.lost_since(connection) is not None:
+                return failed
 
     async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> None:
         """Ask for other terms; the core hears of it when it was not taken.

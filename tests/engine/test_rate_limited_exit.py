@@ -1,0 +1,106 @@
+"""An exit that the venue's rate limit puts off leaves as soon as the limit allows (rule 3, C-200).
+
+Its stop has made room for it: whoever places that anew, and cancels it again for the next attempt,
+uses up the very requests that the exit waits for.
+"""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.order import OrderTerms, Purpose
+from engine.ports import BrokerError, NotSent, Throttled
+from tests.engine.test_circuit import Failing, buy
+from tests.engine.wires import Rig, play
+from tests.engine.worlds import ABLE
+
+APART = msgspec.structs.replace(ABLE, reduce_only=False)
+"""A venue that does not join an exit with its stop: that is cancelled before the exit is sent."""
+
+
+class Limits(Failing):
+    """A venue that fails the next submits of exits, one error each, in order."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.at_exits: list[BrokerError] = []
+
+    async def submit_order(self, order: OrderTerms) -> None:
+        if order.purpose is Purpose.EXIT and self.at_exits:
+            self._note("put off")
+            raise self.at_exits.pop(0)
+        await super().submit_order(order)
+
+
+async def close_after(rig: Rig, *errors: BrokerError) -> float:
+    """Close what was bought, with submits that end like that; seconds until it is flat."""
+    assert (await buy(rig)).ok
+    await rig.clock.sleep(2)
+    assert isinstance(rig.wire, Limits)
+    rig.wire.at_exits.extend(errors)
+    start = rig.now
+    await rig.engine.command(ask.ClosePosition(by="t", symbol="AAA"))
+    await rig.until(lambda: rig.engine.book.holding("paper", "AAA") is None)
+    return rig.now - start
+
+
+def intended(rig: Rig, purpose: Purpose) -> int:
+    """How many orders of that purpose were decided."""
+    return sum(each.terms.purpose is purpose for each in rig.events(ev.OrderIntended))
+
+
+@pytest.mark.parametrize("waits", [(0.3,), (0.3, 0.3, 0.3), (1.0, 1.0), (2.0,)])
+def test_it_leaves_when_the_venue_said_and_its_stop_is_not_placed_in_between(
+    waits: tuple[float, ...],
+) -> None:
+    async def scene(rig: Rig) -> None:
+        took = await close_after(rig, *(Throttled("used up", seconds) for seconds in waits))
+        assert sum(waits) <= took < sum(waits) + 0.5
+        assert intended(rig, Purpose.PROTECT) == 1, "that of the entry"
+        assert intended(rig, Purpose.EXIT) == 1
+        assert not rig.events(ev.ExitRefused)
+
+    play(scene, wire=Limits, able=APART)
+
+
+@pytest.mark.parametrize("waits", [(2.1,), (1.0, 1.1), (10.0,)])
+def test_beyond_two_seconds_the_position_has_its_stop_again(waits: tuple[float, ...]) -> None:
+    async def scene(rig: Rig) -> None:
+        await close_after(rig, *(Throttled("used up", seconds) for seconds in waits))
+        assert intended(rig, Purpose.PROTECT) >= 2
+        assert rig.events(ev.ExitRefused)
+
+    play(scene, wire=Limits, able=APART)
+
+
+def test_what_did_not_leave_for_another_reason_is_not_tried_under_its_plan() -> None:
+    async def scene(rig: Rig) -> None:
+        await close_after(rig, NotSent("no route"))
+        assert rig.events(ev.ExitRefused)
+
+    play(scene, wire=Limits, able=APART)
+
+
+def test_a_break_of_the_connection_ends_the_wait() -> None:
+    """What was decided on a connection that is gone is decided anew on the next."""
+
+    async def scene(rig: Rig) -> None:
+        assert (await buy(rig)).ok
+        await rig.clock.sleep(2)
+        assert isinstance(rig.wire, Limits)
+        rig.wire.at_exits.append(Throttled("used up", 1.5))
+        await rig.engine.command(ask.ClosePosition(by="t", symbol="AAA"))
+        await rig.clock.sleep(0.5)
+        rig.cut()
+        at = rig.now
+        await rig.clock.sleep(5)
+        assert f"submit {Purpose.EXIT}" not in rig.wire.since(at)
+        rig.mend()
+        await rig.until(lambda: rig.engine.book.holding("paper", "AAA") is None)
+        (sold,) = [f for f in rig.events(ev.OrderFilled) if f.fill.side == "SELL"]
+        assert sold.fill.quantity == 1
+
+    play(scene, wire=Limits, able=APART)
