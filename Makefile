@@ -38,9 +38,11 @@ lint: $(STAMP)
 typing: $(STAMP)
 	MERIDIAN_TYPING_ROWS=1000 $(BIN)/python -m pytest -q tests/process/test_typing_pty.py $(ARGS)
 
-# A kill in forty states of engine, venue, output and disk, as processes: about five minutes.
+# A kill in forty states of engine, venue, output and disk, and with a hundred orders at each venue,
+# as processes: about seven minutes.
 kill-states: $(STAMP)
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m long tests/process/test_kill_matrix.py $(ARGS)
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m long tests/process/test_kill_matrix.py \
+	  tests/process/test_venue_kill.py $(ARGS)
 
 # Each version in an environment of its own; one that is not here, or does not start, is named.
 test-all:

@@ -8,11 +8,8 @@ the venue can no longer be behind: all of it happens side by side, and each test
 """
 
 import json
-import os
-import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,17 +18,21 @@ from typing import Any, Final
 
 import pytest
 
-from console.host.client import Refused
-from tests.console.program import PATIENCE, ROOT, Program
+from tests.console.program import Program
+from tests.process.servers import (
+    Server,
+    is_priced,
+    is_protected,
+    last,
+    links,
+    until_ready,
+)
 from tests.venues.serve import VENUES, config
 
 pytestmark = pytest.mark.slow
 
 MARK: Final = b"canary"
 """What every fake key contains."""
-
-PASSING: Final = ("NO_PRICE", "STALE_QUOTE", "NO_RATE", "NO_ACCOUNT")
-"""Why a new process takes no order before the market has spoken."""
 
 
 @dataclass(frozen=True)
@@ -53,37 +54,6 @@ CASES: Final = {
     "oanda": Case("100", "1.05"),
     "okx": Case("0.01", "59000"),
 }
-
-
-class Server:
-    """The local server of a venue, whose files lie below `folder`."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.venues.serve", name, "--walk"],
-            cwd=ROOT,
-            env=os.environ | {"TMPDIR": str(folder)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, f"the server of {name} ended"
-        self.told: dict[str, Any] = json.loads(line)
-
-    def end(self) -> dict[str, Any]:
-        """End it; what its exchange's own books say."""
-        self.process.send_signal(signal.SIGTERM)
-        said, _ = self.process.communicate(timeout=PATIENCE)
-        found: dict[str, Any] = json.loads(said)
-        return found
-
-    def kill(self) -> None:
-        """End it at once, whatever it does; it may have ended already."""
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 @dataclass
@@ -116,47 +86,16 @@ class Seen:
         return found + [text for text in self.outputs if MARK in text.lower().encode()]
 
 
-def _accounts(program: Program) -> dict[str, str]:
-    return {row["broker"]: row["state"] for row in program.ask("status")["accounts"]}
-
-
-def _links(program: Program) -> dict[str, str]:
-    return {name: row["state"] for name, row in program.ask("status")["brokers"].items()}
-
-
-def _last(program: Program, symbol: str) -> str:
-    (row,) = [row for row in program.ask("status")["positions"] if row["symbol"] == symbol]
-    return str(row["last"])
-
-
-def _until_ready(program: Program, *names: str) -> None:
-    program.wait_for(lambda: _accounts(program) == dict.fromkeys(names, "READY"))
-
-
-def _priced(program: Program, symbol: str) -> bool:
-    """Whether an order for it is not refused for a passing reason; it asks for far too much."""
-    try:
-        program.ask("order", side="buy", symbol=symbol, quantity="100000000", hold="day")
-    except Refused as refused:
-        return refused.code not in PASSING
-    return True
-
-
 def _buy(seen: Seen, program: Program, symbol: str, case: Case) -> str:
     """Buy by the command; the code of a refusal that does not pass, else "" once it is there."""
-    program.wait_for(lambda: _priced(program, symbol))
+    program.wait_for(lambda: is_priced(program, symbol))
     asked = ("order", "buy", symbol, case.quantity, "--protect", case.protect, "--json")
     done = seen.run(program, *asked)
     answer = json.loads(done.stdout)
     if done.returncode:
         return str(answer["code"])
-    program.wait_for(lambda: _is_protected(program, symbol))
+    program.wait_for(lambda: is_protected(program, symbol))
     return ""
-
-
-def _is_protected(program: Program, symbol: str) -> bool:
-    rows = [row for row in program.ask("status")["positions"] if row["symbol"] == symbol]
-    return bool(rows) and rows[0]["protected"] == rows[0]["quantity"]
 
 
 def _alone(name: str, folder: Path) -> Seen:
@@ -166,7 +105,7 @@ def _alone(name: str, folder: Path) -> Seen:
         program.configure(server.told["config"])
         program.environment |= server.told["environment"]
         program.start()
-        _until_ready(program, name)
+        until_ready(program, name)
         seen.ready = json.loads(seen.run(program, "status", "--json").stdout)
         seen.refused = _buy(seen, program, server.told["symbols"][0], CASES[name])
         status = program.ask("status")
@@ -194,14 +133,14 @@ def _together(folder: Path) -> Seen:
         program.configure(f"{both}\n{pairs.told['brokers']}\n{route}")
         program.environment |= coins.told["environment"] | pairs.told["environment"]
         program.start()
-        _until_ready(program, "binance", "oanda")
+        until_ready(program, "binance", "oanda")
         for name, symbol in (("binance", "BTC-USDT"), ("oanda", "EUR_USD")):
             seen.refused += _buy(seen, program, symbol, CASES[name])
         seen.held = program.ask("status")["positions"]
         pairs.kill()
-        program.wait_for(lambda: _links(program)["oanda"] != "CONNECTED")
-        before = _last(program, "BTC-USDT")
-        program.wait_for(lambda: _last(program, "BTC-USDT") != before)  # its prices go on
+        program.wait_for(lambda: links(program)["oanda"] != "CONNECTED")
+        before = last(program, "BTC-USDT")
+        program.wait_for(lambda: last(program, "BTC-USDT") != before)  # its prices go on
         done = seen.run(program, "kill", "--flatten", "all", "--json")
         seen.kill_code, seen.killed = done.returncode, json.loads(done.stdout)
         seen.run(program, "stop")

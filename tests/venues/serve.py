@@ -2,8 +2,9 @@
 
 Prints one line of JSON once it listens: `config` is the TOML of an account there, `environment` the
 variables that hold its keys (marked fakes: each contains the word canary), `symbols` what it
-trades, `brokers` its own table alone, and `port`. It ends on SIGTERM, and prints a second line
-before: what its account holds and which orders work then, by the exchange's own books (T-25).
+trades, `brokers` its own table alone, and `port`. On SIGUSR1 it hangs up and listens no more, on
+SIGUSR2 it is back with its books as they were. It ends on SIGTERM, and prints a second line before:
+what its account holds and which orders work then, by the exchange's own books (T-25).
 """
 
 import argparse
@@ -14,7 +15,7 @@ import json
 import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -247,14 +248,21 @@ async def _tell_prices(venue: Venue, server: Any, *, walk: bool) -> None:
 
 async def serve(name: str, port: int, folder: Path, *, walk: bool) -> None:
     """Serve until SIGTERM; files of the config lie in `folder`."""
-    ends = asyncio.Event()
+    ends, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ends.set)
+        loop.add_signal_handler(number, ends.set)
     venue = VENUES[name]
     server = venue.make()
     server.port = port
     await server.start()
     telling = asyncio.create_task(_tell_prices(venue, server, walk=walk))
+    moves: set[asyncio.Task[None]] = set()
+
+    def move(to: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        moves.add(asyncio.create_task(to()))
+
+    loop.add_signal_handler(signal.SIGUSR1, move, server.stop)
+    loop.add_signal_handler(signal.SIGUSR2, move, server.start)
     ready = {
         "config": config(name, server, folder),
         "brokers": tables(name, server),
