@@ -54,6 +54,7 @@ ROWS: Final[Mapping[str, Entry]] = {
     "replay": Entry(("G17",), 10, longer=True),
     "flood": Entry(("G18",), 180, long=True),
     "simulator": Entry(("SIM",), 60, long=True),
+    "venues": Entry(("G4", "G6"), 330, long=True),
 }
 
 LIMIT_SECONDS: Final = 3_000

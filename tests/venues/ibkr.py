@@ -132,6 +132,8 @@ class Tws:
         self.accounts = [self.exchange.account_id]
         self.listings = {x.con_id: x for x in (AAPL, MSFT, BRK, EUR, CALL, ES)}
         self.requests: list[tuple[str, list[str]]] = []
+        self.handled: list[tuple[int, int]] = []
+        """When each was begun and answered, on the machine's monotonic clock in ns."""
         self.faults: list[Fault] = []
         self.peers: list[Peer] = []
         self.tickets: dict[int, Ticket] = {}
@@ -270,7 +272,9 @@ class Tws:
         fault = next((f for f in self.faults if f.op == op and f.times > 0), None)
         handler: Callable[[Peer, list[str]], None] = getattr(self, f"_{op}")
         if fault is None:
+            began = time.monotonic_ns()
             handler(peer, fields)
+            self.handled.append((began, time.monotonic_ns()))
             return
         fault.times -= 1
         match fault.play:

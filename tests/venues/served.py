@@ -5,6 +5,7 @@ is lost after the request was carried out, one that never comes, a page of HTML,
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -40,6 +41,8 @@ class Served:
         self.app = app
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str, str]] = []
+        self.handled: list[tuple[int, int]] = []
+        """When each request was begun and answered, on the machine's monotonic clock in ns."""
         self.down = False
         """True: every request, streams too, is answered by a connection that is reset."""
         app.middlewares.append(self._middleware())
@@ -102,10 +105,12 @@ class Served:
             self.requests.append((op, request.method, request.path_qs))
             if self.down:
                 return _drop(request)
-            fault = self._take(op)
-            if fault is None:
-                return await handler(request)
-            return await _played(fault, request, handler)
+            began, fault = time.monotonic_ns(), self._take(op)
+            if fault is not None:
+                return await _played(fault, request, handler)
+            answer = await handler(request)
+            self.handled.append((began, time.monotonic_ns()))
+            return answer
 
         return play
 
