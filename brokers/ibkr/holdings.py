@@ -15,9 +15,14 @@ from engine.ports import Ambiguous
 def positions_of(
     rows: Iterable[tuple[Any, Decimal, Decimal]], symbols: Symbols
 ) -> tuple[VenuePosition, ...]:
-    """Every holding that is not flat, of rows of (contract, quantity, average cost)."""
+    """Every holding that is not flat, of rows of (contract, quantity, average cost).
+
+    TWS tells a contract again as soon as its holding changes, also in the middle of the list: of
+    one contract the newest row counts, and only those of different contracts are added up.
+    """
+    newest = {(row[0].conId, row[0].localSymbol): row for row in rows}
     held: dict[str, VenuePosition] = {}
-    for contract, quantity, cost in rows:
+    for contract, quantity, cost in newest.values():
         if not quantity:
             continue
         symbol = symbols.ours(contract)

@@ -881,6 +881,19 @@ async def test_cash_is_told_by_currency_and_the_subscription_is_ended(
     await tws.until("cancel_positions")
 
 
+@pytest.mark.parametrize(("moved", "held"), [("3", [D(13)]), ("-10", [])])
+async def test_a_holding_that_changes_while_it_is_listed_is_what_was_told_last(
+    lab: TwsLab, tws: Tws, moved: str, held: list[Decimal]
+) -> None:
+    """TWS tells holdings as they change for as long as they are subscribed to: a row that is told
+    again is the same holding, never one more."""
+    await lab.start()
+    await lab.submit("a", "BUY", "10")
+    await lab.until("a", S.FILLED)
+    tws.moves_while_listed = D(moved)
+    assert [p.quantity for p in await lab.broker.get_positions()] == held
+
+
 async def test_C230_options_futures_and_currencies_are_traded_by_our_ids(
     lab: TwsLab, tws: Tws
 ) -> None:

@@ -161,6 +161,8 @@ class Tws:
         """Told of each new order, before anything else is."""
         self.answers_cancels = True
         self.fills_before_cancel = False
+        self.moves_while_listed: Decimal | None = None
+        """So much is bought of each holding while holdings are listed: it is told as a row more."""
         self.data_type = 1
         self._perm = itertools.count(1_234_560_001)
         self._next = itertools.count(1)
@@ -536,7 +538,11 @@ class Tws:
         for name, quantity in self.exchange.positions.items():
             listing = next(x for x in self.listings.values() if x.name == name)
             cost = self.exchange.costs[name] * Decimal(listing.multiplier or 1)
-            peer.send(61, 3, self.accounts[0], *listing.contract(), quantity, cost)
+            rows = [quantity] if self.moves_while_listed is None else [
+                quantity, quantity + self.moves_while_listed
+            ]  # fmt: skip
+            for row in rows:
+                peer.send(61, 3, self.accounts[0], *listing.contract(), row, cost)
         peer.send(62, 1)
 
     def _cancel_positions(self, peer: Peer, fields: list[str]) -> None:
