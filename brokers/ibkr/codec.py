@@ -148,7 +148,8 @@ class Codec(lib.decoder.Decoder):  # type: ignore[misc]  # the library is loaded
 
     def _tick_price(self, fields: list[str]) -> None:
         _, _, request, kind, price, size, *_ = fields
-        self.wrapper.tickPrice(int(request), int(kind), number(price), number(size or "0"))
+        sized = number(size) if size else UNSET
+        self.wrapper.tickPrice(int(request), int(kind), number(price), sized)
 
     def _execution(self, fields: list[str]) -> None:
         _, request, order_id, *rest = fields

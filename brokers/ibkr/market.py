@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from brokers.ibkr.codec import UNSET, stated
 from brokers.ibkr.refusals import NO_DATA, Meaning, meaning_of
 from brokers.ibkr.rules import RuleBook
 from brokers.ibkr.session import Session
@@ -35,10 +36,17 @@ class _Line:
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
-        self.prices: dict[int, Decimal] = {}
-        self.sizes: dict[int, Decimal] = {}
+        self.prices: dict[int, Decimal | None] = {}
+        """By the kind of tick; None for one that is not there: TWS writes nothing, 0, -1 or its
+        largest number for it."""
+        self.sizes: dict[int, Decimal | None] = {}
         self.is_live = True
         self.traded = False
+
+    def forget(self) -> None:
+        """What was told so far says nothing of what is told from now on."""
+        self.prices.clear()
+        self.sizes.clear()
 
 
 class IbkrMarket:
@@ -107,26 +115,30 @@ class IbkrMarket:
         line = self._lines.get(request)
         if line is None or kind not in {BID, ASK, LAST}:
             return  # 66 to 68 are delayed
-        line.prices[kind] = price
-        line.traded = kind == LAST
+        is_there = price.is_finite() and 0 < price < UNSET
+        line.prices[kind] = price if is_there else None
+        line.traded = is_there and kind == LAST
         if kind != LAST:
-            line.sizes[BID_SIZE if kind == BID else ASK_SIZE] = size
+            line.sizes[BID_SIZE if kind == BID else ASK_SIZE] = stated(size)
         self._told(line)
 
     def size(self, request: int, kind: int, size: Decimal) -> None:
         line = self._lines.get(request)
         if line is not None and kind in {BID_SIZE, ASK_SIZE}:
-            line.sizes[kind] = size
+            line.sizes[kind] = stated(size)
             line.traded = False
             self._told(line)
 
     def type_of_data(self, request: int, kind: int) -> None:
         """1 is live; 2 frozen, 3 delayed, 4 both."""
         line = self._lines.get(request)
-        if line is not None:
-            line.is_live = kind == LIVE_DATA
-            if not line.is_live:
-                log.warning("TWS has no live prices of %s, and others are not used", line.symbol)
+        if line is None:
+            return
+        if line.is_live is not (kind == LIVE_DATA):
+            line.forget()  # those of another time come in the same fields
+        line.is_live = kind == LIVE_DATA
+        if not line.is_live:
+            log.warning("TWS has no live prices of %s, and others are not used", line.symbol)
 
     def refused(self, request: int, code: int, text: str) -> bool:
         line = self._lines.get(request)
@@ -135,12 +147,11 @@ class IbkrMarket:
         log.warning("market data of %s: %s %s", line.symbol, code, text)
         if code in NO_DATA or meaning_of(code) is Meaning.REFUSED:
             line.is_live = False
+            line.forget()
         return True
 
     def _told(self, line: _Line) -> None:
-        bid, ask = (line.prices.get(kind) for kind in (BID, ASK))
-        bid, ask = (None if p is None or p <= 0 else p for p in (bid, ask))
-        last = line.prices.get(LAST)
+        bid, ask, last = (line.prices.get(kind) for kind in (BID, ASK, LAST))
         if last is None and bid is not None and ask is not None:
             last = (bid + ask) / 2  # a pair of currencies has no trades
         if last is None or not line.is_live:

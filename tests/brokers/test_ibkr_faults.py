@@ -31,6 +31,7 @@ from engine.ports import (
 )
 from tests.venues.ibkr import AAPL, CALL, ES, EUR, Tws, exchange
 from tests.venues.ibkr_lab import NAME, TwsLab
+from tests.venues.ibkr_wire import UNSET
 
 D = Decimal
 SOON = 0.25
@@ -990,6 +991,49 @@ async def test_prices_that_are_not_of_now_are_not_told(lab: TwsLab, tws: Tws, ki
     quote = await asyncio.wait_for(asked, 5)
     assert isinstance(quote, Quote)
     assert quote.last == 102
+
+
+async def test_a_price_that_stands_for_none_is_no_price_and_ends_nothing(
+    lab: TwsLab, tws: Tws
+) -> None:
+    """TWS writes nothing, -1, 0 or its largest number for a price that is not there."""
+    await lab.start()
+    feed = lab.adapter.market.events()
+    asked = asyncio.ensure_future(anext(feed))
+    await tws.until("market_data", 2)
+    peer = tws.peers[0]
+    request = next(n for n, x in peer.subscriptions.items() if x is AAPL)
+    await asyncio.wait_for(asked, 5)
+    for none in ("", "-1", "0", UNSET):
+        for kind in (1, 2, 4):
+            peer.send(1, 6, request, kind, none, "", 0)
+    peer.send(2, 6, request, 0, "")
+    peer.send(1, 6, request, 1, "100.5", "200", 0)
+    peer.send(1, 6, request, 4, "100.5", "", 0)
+    while (quote := await next_quote(lab, feed)).last != D("100.5"):
+        assert quote.fault == ""
+    assert (quote.bid, quote.ask, quote.bid_size, quote.fault) == (D("100.5"), None, D(200), "")
+    assert not [r for r in lab.seen if isinstance(r, LinkReport) and r.detail]
+
+
+async def test_a_frozen_price_is_not_believed_when_prices_of_now_come_back(
+    lab: TwsLab, tws: Tws
+) -> None:
+    tws.data_type = 2
+    await lab.start()
+    feed = lab.adapter.market.events()
+    asked = asyncio.ensure_future(anext(feed))
+    await tws.until("market_data", 2)
+    peer = tws.peers[0]
+    request = next(n for n, x in peer.subscriptions.items() if x is AAPL)
+    peer.send(58, 1, request, 1)
+    peer.send(1, 6, request, 1, "120.5", "100", 0)
+    await lab.broker.server_time()  # whatever was told before has arrived by then
+    assert not asked.done()
+    peer.send(1, 6, request, 2, "121", "100", 0)
+    quote = await asyncio.wait_for(asked, 5)
+    assert isinstance(quote, Quote)
+    assert (quote.bid, quote.ask, quote.last) == (D("120.5"), D(121), D("120.75"))
 
 
 async def test_1101_subscribes_anew(lab: TwsLab, tws: Tws) -> None:
