@@ -18,11 +18,15 @@ from brokers.ibkr.session import Session
 from brokers.net.numbers import number
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Bar, MarketEvent, Quote
-from engine.ports import BrokerError, Clock, NotSent, Throttled
+from engine.ports import BrokerError, Clock, NotSent, Rejected, Throttled
 
 log = logging.getLogger(__name__)
 
 BAR_SECONDS: Final = 60
+
+AGAIN_SECONDS: Final = 5.0
+"""After how long a symbol that could not be subscribed to is tried again."""
+
 LIVE_DATA: Final = 1
 
 BID, ASK, LAST = 1, 2, 4
@@ -73,11 +77,7 @@ class IbkrMarket:
     def subscribe_again(self) -> None:
         """Subscribe anew to every symbol: what was subscribed is lost (1101)."""
         self._stop()
-        session = self._session
-        if session is not None and self._is_read:
-            self._subscribing = asyncio.create_task(
-                self._subscribe(session), name="market data of TWS"
-            )
+        self._begin()
 
     def detach(self) -> None:
         """The connection is gone."""
@@ -90,18 +90,38 @@ class IbkrMarket:
         if task is not None:
             task.cancel()
 
+    def _begin(self) -> None:
+        """Subscribe to what is not subscribed to. Does nothing while that is under way."""
+        session = self._session
+        if session is not None and self._is_read and self._subscribing is None:
+            self._subscribing = asyncio.create_task(
+                self._subscribe(session), name="market data of TWS"
+            )
+
     async def _subscribe(self, session: Session) -> None:
-        """One symbol after the other, as fast as the budget lets prices be asked for."""
-        for symbol in self._symbols:
-            while True:
+        """One symbol after the other, as fast as the budget lets prices be asked for.
+
+        What was not answered, or could not be asked while TWS had lost its own connection, is asked
+        for again after a pause; what TWS refuses is not, before the next connection.
+        """
+        missing = list(self._symbols)
+        while missing:
+            failed: list[str] = []
+            while missing:
+                symbol = missing.pop(0)
                 try:
                     await self._subscribe_to(session, symbol)
                 except Throttled as error:
+                    missing.insert(0, symbol)
                     await self._clock.sleep(error.retry_after)
-                    continue
-                except BrokerError as error:
+                except Rejected as error:
                     log.warning("no market data of %s: %s", symbol, error)
-                break
+                except BrokerError as error:
+                    log.warning("no market data of %s yet: %s", symbol, error)
+                    failed.append(symbol)
+            missing = failed
+            if missing:
+                await self._clock.sleep(AGAIN_SECONDS)
 
     async def _subscribe_to(self, session: Session, symbol: str) -> None:
         rules = await self._rules.of(session, symbol)
@@ -171,9 +191,12 @@ class IbkrMarket:
     # --- the port
 
     async def events(self) -> AsyncIterator[MarketEvent]:
-        """The newest quote of each symbol that changed, for as long as it is read."""
+        """The newest quote of each symbol that changed, for as long as it is read.
+
+        Read anew, it goes on with the subscriptions that there are.
+        """
         self._is_read = True
-        self.subscribe_again()
+        self._begin()
         while True:
             await self._news.wait()
             self._news.clear()

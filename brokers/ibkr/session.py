@@ -361,7 +361,9 @@ class Session:
             self._refused(NotSent(f"TWS has no connection to Interactive Brokers: {text}"))
             if self._failed is None:
                 self._listener.cut(f"{code}: {text}")
-        elif meaning is Meaning.BACK and self.is_cut:
+        elif meaning is Meaning.BACK and self._failed is None:
+            if not self.is_cut:  # of whose loss we were not told: it was away all the same
+                self._listener.cut(f"{code}: {text}")
             self.is_cut = False
             self._listener.back(data_lost=code == refusals.LOST_DATA)
 

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("eventkit", reason="neither ib_async nor ib_insync is installed")
 
-from brokers.ibkr import adapter, executions, orders, session
+from brokers.ibkr import adapter, executions, market, orders, session
 from brokers.ibkr.executions import NO_COMMISSION
 from engine.domain.ids import unnamed_order_id
 from engine.domain.market import Bar, Quote
@@ -60,6 +60,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "OPEN_SECONDS", SOON)
     monkeypatch.setattr(executions, "COMMISSION_SECONDS", SOON)
     monkeypatch.setattr(orders, "EXECUTION_SECONDS", SOON)
+    monkeypatch.setattr(market, "AGAIN_SECONDS", SOON)
 
 
 async def disconnected(lab: TwsLab) -> LinkReport:
@@ -799,6 +800,21 @@ async def test_1100_is_a_break_and_1102_comes_back_with_what_was_missed(
     assert len(tws.peers) == 1
 
 
+@pytest.mark.parametrize("data_lost", [True, False])
+async def test_a_word_that_it_is_back_is_a_break_even_where_its_loss_was_not_told(
+    lab: TwsLab, tws: Tws, data_lost: bool
+) -> None:
+    """What happened meanwhile was not told either: the engine must look at everything (C-441)."""
+    await lab.start()
+    feed = lab.adapter.market.events()
+    await next_quote(lab, feed)
+    await tws.until("market_data", 2)
+    tws.find_connection(data_lost=data_lost)
+    await disconnected(lab)
+    await connected(lab)
+    await tws.until("market_data", 4 if data_lost else 2)
+
+
 @pytest.mark.parametrize("early", [True, False])
 async def test_a_tws_without_its_connection_lets_nobody_in(
     lab: TwsLab, tws: Tws, early: bool
@@ -1049,6 +1065,48 @@ async def test_1101_subscribes_anew(lab: TwsLab, tws: Tws) -> None:
     tws.quote("AAPL", D(103))
     while (await next_quote(lab, feed)).last != 103:
         pass
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_symbol_whose_contract_was_not_told_in_time_is_asked_for_again(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    tws.fault("details", "swallow", times=3)
+    asked = asyncio.ensure_future(anext(lab.adapter.market.events()))
+    await tws.until("market_data", 2)
+    asked.cancel()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_symbol_that_could_not_be_asked_for_while_tws_was_cut_off_is_asked_for_then(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    tws.lose_connection()
+    await disconnected(lab)
+    asked = asyncio.ensure_future(anext(lab.adapter.market.events()))
+    await asyncio.sleep(0)
+    tws.find_connection()
+    await connected(lab)
+    await tws.until("market_data", 2)
+    asked.cancel()
+
+
+async def test_a_feed_that_is_read_anew_goes_on_with_its_subscriptions(
+    lab: TwsLab, tws: Tws
+) -> None:
+    """TWS gives a login a hundred of them."""
+    await lab.start()
+    for n in range(1, 4):
+        feed = lab.adapter.market.events()
+        asked = asyncio.ensure_future(next_quote(lab, feed))
+        await tws.until("market_data", 2)
+        tws.quote("AAPL", D(100 + n))
+        while (await asked).last != 100 + n:
+            asked = asyncio.ensure_future(next_quote(lab, feed))
+        await feed.aclose()
+    assert tws.count("market_data") == 2
 
 
 async def test_a_new_connection_subscribes_anew(lab: TwsLab, tws: Tws) -> None:
