@@ -37,7 +37,6 @@ from engine.ports import (
     NotSent,
     Rejected,
     Report,
-    Throttled,
 )
 
 ANSWER_SECONDS: Final = 4.0
@@ -241,11 +240,7 @@ class IbkrBroker:
         except BrokerError:
             self._known.forget(known)
             raise
-        try:
-            await _answered(known.answer, "the order", known)
-        except Throttled:
-            self._known.forget(known)  # TWS did not act on it
-            raise
+        await _answered(known.answer, "the order", known)
 
     def _order(self, order: OrderTerms) -> Any:
         """What is sent of an order. It always says its time in force, so that no preset of TWS

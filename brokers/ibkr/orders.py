@@ -161,9 +161,7 @@ class Orders:
                     self._end(known, Held(_S.CANCELED, text, str(code)))
             case Meaning.CANCEL_REFUSED:
                 known.settle_cancel(Rejected(str(code), text))
-            case Meaning.RATE if waits:
-                known.settle(Throttled(f"{code}: {text}", RATE_WAIT))
-            case Meaning.RATE:
+            case Meaning.RATE if cancels and not waits:
                 known.settle_cancel(Throttled(f"{code}: {text}", RATE_WAIT))
             case Meaning.REFUSED if cancels and not waits:
                 known.settle_cancel(Rejected(str(code), text))

@@ -25,7 +25,8 @@ class Meaning(Enum):
     CANCEL_REFUSED = auto()
     """The cancel was not taken. Of the order that proves nothing: it may just have filled."""
     RATE = auto()
-    """Too many messages; this one was not acted on."""
+    """Too many messages: TWS may hang up. Whether it acted on this one it does not say, so that an
+    order stays in doubt; a question or a cancel may be sent again."""
     CUT = auto()
     """TWS has lost its own connection to Interactive Brokers; ours to TWS stands."""
     BACK = auto()

@@ -252,17 +252,41 @@ async def test_an_error_of_no_table_leaves_the_order_in_doubt(lab: TwsLab, tws: 
         await lab.submit("a", limit="95")
 
 
-async def test_C200_too_many_messages_are_throttled_and_sent_again_by_nobody(
+@pytest.mark.usefixtures("impatient")
+async def test_C200_too_many_messages_prove_nothing_of_the_order_they_are_told_of(
+    lab: TwsLab, tws: Tws
+) -> None:
+    """TWS says by it that it may hang up, never that it left the message aside (rule 1)."""
+    await lab.start()
+    tws.fault("place", "error", code=100, text="Max rate of messages per second")
+    with pytest.raises(Ambiguous, match="100: Max rate"):
+        await lab.submit("a", limit="95")
+    with pytest.raises(Throttled) as wait:
+        await lab.submit("b", limit="95")
+    assert 0 < wait.value.retry_after <= 2
+    assert tws.count("place") == 1
+
+
+async def test_C200_an_order_that_is_taken_in_spite_of_too_many_messages_works(
     lab: TwsLab, tws: Tws
 ) -> None:
     await lab.start()
-    tws.fault("place", "error", code=100, text="Max rate of messages per second")
-    with pytest.raises(Throttled):
-        await lab.submit("a", limit="95")
-    with pytest.raises(Throttled) as wait:
-        await lab.submit("a", limit="95")
-    assert 0 < wait.value.retry_after <= 2
+    tws.notices = [(100, "Max rate of messages per second has been exceeded")]
+    await lab.submit("a", limit="95")
+    await lab.until("a", S.NEW)
     assert tws.count("place") == 1
+
+
+async def test_C200_a_cancel_of_which_too_many_messages_are_told_is_asked_for_again(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    await lab.submit("a", limit="95")
+    tws.fault("cancel", "error", code=100, text="Max rate of messages per second")
+    with pytest.raises(Throttled):
+        await lab.broker.cancel_order("a")
+    (known,) = tws.exchange.open_orders
+    assert known.client_id == "a"
 
 
 async def test_C200_a_cancel_never_waits_behind_other_requests(lab: TwsLab, tws: Tws) -> None:
