@@ -91,6 +91,8 @@ class Held:
         self.text = text
         self.code = code
         self.execution: Execution | None = None
+        self.is_counted = False
+        """What told it also told how much of the order has filled."""
         self.is_ready = True
 
 

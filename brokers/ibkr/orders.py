@@ -87,10 +87,12 @@ class Orders:
         if filled is not None and not _at_most(filled, known.filled):
             known.filled = filled
             known.average = price_of(told.average)
-        self._status(known, told.status)
+        self._status(known, told.status, is_counted=filled is not None)
         return known
 
-    def _status(self, known: Known, word: str) -> None:
+    def _status(self, known: Known, word: str, *, is_counted: bool = False) -> None:
+        """A word for the state of an order; `is_counted`: how much of it has filled came with
+        it."""
         status = STATUSES.get(word)
         if status is None:
             log.warning("TWS says %r of order %s, a word that is not known", word, known.ref)
@@ -108,7 +110,9 @@ class Orders:
             return  # an end stands, whatever is told later
         match status:
             case _S.CANCELED:
-                self._end(known, Held(status))
+                held = Held(status)
+                held.is_counted = is_counted
+                self._end(known, held)
             case _S.FILLED:
                 self._filled(known)
             case _S.NEW | _S.SUSPENDED:
@@ -245,7 +249,7 @@ class Orders:
             symbol=known.symbol,
             status=held.status,
             fill=fill,
-            filled=known.filled if told is None or told.total is None else told.total,
+            filled=_filled_by_then(known, held),
             quantity=known.quantity,
             limit_price=known.limit,
             stop_price=known.stop,
@@ -303,6 +307,22 @@ class Orders:
             time_in_force=TIMES.get(order.tif),
             status=status,
         )
+
+
+def _filled_by_then(known: Known, held: Held) -> Decimal | None:
+    """How much of the order had filled by then; None where nobody has said it.
+
+    What was told of it before it ended is less than that where an execution was lost: an end has a
+    number only from what told the end, and the whole order only from a number that is as large.
+    """
+    if held.execution is not None and held.execution.total is not None:
+        return held.execution.total
+    if held.execution is not None or held.status not in TERMINAL:
+        return known.filled
+    if held.status is _S.FILLED:
+        whole = known.quantity
+        return known.filled if whole is not None and _at_most(whole, known.filled) else None
+    return known.filled if held.is_counted else None
 
 
 def _at_most(number: Decimal, limit: Decimal) -> bool:

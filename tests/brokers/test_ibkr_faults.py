@@ -519,6 +519,29 @@ async def test_filled_without_an_execution_is_told_with_how_much(lab: TwsLab, tw
     assert fill.quantity == 10
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_filled_without_a_number_claims_none(lab: TwsLab, tws: Tws) -> None:
+    """The order alone says that it has filled: how much is asked for, and never taken for 0."""
+    tws.tells_executions = tws.tells_status = False
+    await lab.start()
+    await lab.submit("a", "BUY", "10")
+    report = await lab.until("a", S.FILLED)
+    assert (report.fill, report.filled) == (None, None)
+
+
+@pytest.mark.parametrize(("tells_status", "filled"), [(True, D(3)), (False, None)])
+async def test_X88_cancelled_without_a_number_says_nothing_of_what_had_filled(
+    lab: TwsLab, tws: Tws, tells_status: bool, filled: Decimal | None
+) -> None:
+    """202 says that the order has ended, and nothing of what of it filled before."""
+    tws.tells_executions, tws.tells_status = False, tells_status
+    await lab.start()
+    await lab.submit("a", limit="95")
+    tws.exchange.fill(str(tws.ticket("a").perm_id), D(3), D(95))
+    await lab.broker.cancel_order("a")
+    assert (await lab.until("a", S.CANCELED)).filled == filled
+
+
 @pytest.mark.parametrize("first", [True, False])
 async def test_a_fill_has_its_commission_whichever_comes_first(
     lab: TwsLab, tws: Tws, first: bool

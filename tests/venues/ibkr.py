@@ -424,7 +424,8 @@ class Tws:
             if change == "rejected":
                 peer.error(ticket.order_id, 201, f"Order rejected - reason:{order.reason}")
             if change in {"canceled", "expired"}:
-                self._status(peer, ticket)
+                if self.tells_status:
+                    self._status(peer, ticket)
                 peer.error(ticket.order_id, 202, f"Order Canceled - reason:{order.reason}")
             else:
                 self._describe(peer, ticket)
