@@ -52,7 +52,6 @@ class Known:
         self.average: Decimal | None = None
         self.told: set[OrderStatus] = set()
         """The statuses that were reported."""
-        self.refusal: tuple[str, str] | None = None
         self.doubt = ""
         """What TWS has said of it that is in no row of the table."""
         self.executions: dict[str, Decimal] = {}

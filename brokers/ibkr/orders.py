@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 _S = OrderStatus
 
+_SAID_ALONE: Final = frozenset({_S.REJECTED, _S.CANCELED})
+"""The ends that are only said; that an order has filled its executions show."""
+
 EXECUTION_SECONDS: Final = 2.0
 """How long after the word Filled an execution may still be on its way."""
 
@@ -102,9 +105,9 @@ class Orders:
             is_late = status is _S.FILLED
             gone = Rejected("FILLED", f"order {known.ref} has filled") if is_late else None
             known.settle_cancel(gone)
-        if known.status is _S.REJECTED and status is _S.NEW:
+        if known.status in _SAID_ALONE and status is _S.NEW:
             # It lives all the same: the engine finds it in the list, and nobody hides it.
-            log.error("TWS works order %s, which it has refused: %s", known.ref, known.refusal)
+            log.error("TWS works order %s, which was %s there", known.ref, known.status)
             known.status = status
         if known.has_ended:
             return  # an end stands, whatever is told later
@@ -170,7 +173,6 @@ class Orders:
             case Meaning.REFUSED if cancels and not waits:
                 known.settle_cancel(Rejected(str(code), text))
             case Meaning.REFUSED if not known.has_ended:
-                known.refusal = (str(code), text)
                 if waits:  # who sent it hears of it
                     known.told.add(_S.REJECTED)
                 known.settle(Rejected(str(code), text))

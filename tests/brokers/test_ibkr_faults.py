@@ -427,16 +427,20 @@ async def test_an_order_that_ended_while_we_were_away_cannot_be_cancelled(
     assert known.status is S.CANCELED
 
 
-async def test_an_order_that_is_refused_and_works_all_the_same_is_not_hidden(
-    lab: TwsLab, tws: Tws
+@pytest.mark.parametrize(("code", "end"), [(201, S.REJECTED), (202, S.CANCELED)])
+async def test_an_order_that_is_said_to_have_ended_and_works_all_the_same_is_not_hidden(
+    lab: TwsLab, tws: Tws, code: int, end: S
 ) -> None:
     await lab.start()
     await lab.submit("a", limit="95")
     await lab.until("a", S.NEW)
-    tws.peers[0].error(tws.ticket("a").order_id, 201, "refused")
-    await lab.until("a", S.REJECTED)
+    tws.peers[0].error(tws.ticket("a").order_id, code, "it has ended")
+    await lab.until("a", end)
     (known,) = await lab.broker.get_open_orders()
     assert (known.client_order_id, known.status) == ("a", S.NEW)
+    await lab.broker.cancel_order("a")
+    assert await lab.broker.get_open_orders() == ()
+    assert tws.exchange.open_orders == []
 
 
 async def test_an_order_placed_by_hand_is_listed_and_its_number_cancels_nothing_of_ours(
