@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any, Final
 
@@ -72,7 +73,8 @@ class RuleBook:
         self._details: dict[str, Any] = {}
         self._bands: dict[str, list[Band]] = {}
         """By the number of a market rule, which many contracts share."""
-        self._lock = asyncio.Lock()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By symbol, and by `rule` and its number: none waits for the question of another."""
 
     async def of(self, session: Session, symbol: str, *, urgent: bool = False) -> Rules:
         """The rules of a symbol by our id. Raises one of the six errors.
@@ -81,7 +83,7 @@ class RuleBook:
         known = self._known.get(symbol)
         if known is not None:
             return known
-        async with self._lock:
+        async with self._locks[symbol]:
             if symbol not in self._known:
                 self._known[symbol] = await self._ask(session, symbol, urgent=urgent)
             return self._known[symbol]
@@ -120,15 +122,17 @@ class RuleBook:
         rule = dict(zip(exchanges, rules, strict=False)).get(exchange, "")
         if not rule.isdecimal():
             return []
-        if rule not in self._bands:
-            try:
-                self._bands[rule] = await session.market_rule(int(rule), urgent=urgent)
-            except Ambiguous:
-                if not session.is_open:
-                    raise
-                log.warning("TWS says nothing of market rule %s", rule)
-                return []
-        return self._bands[rule]
+        # It is answered without the number of a question: asked for once at a time.
+        async with self._locks[f"rule {rule}"]:
+            if rule not in self._bands:
+                try:
+                    self._bands[rule] = await session.market_rule(int(rule), urgent=urgent)
+                except Ambiguous:
+                    if not session.is_open:
+                        raise
+                    log.warning("TWS says nothing of market rule %s", rule)
+                    return []
+            return self._bands[rule]
 
     def _instrument(self, symbol: str, details: Any, bands: list[Band]) -> Instrument:
         """Its facts. The tick is the coarsest step there is: a multiple of it is on the grid

@@ -344,6 +344,35 @@ async def test_an_order_whose_contract_could_not_be_asked_for_was_not_sent(
     assert tws.count("place") == 0
 
 
+async def test_an_order_waits_for_what_is_asked_of_its_own_contract_alone(
+    lab: TwsLab, tws: Tws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reduces never waits behind the question for another symbol (rule 3)."""
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 60)
+    monkeypatch.setattr(session, "RULE_SECONDS", 60)
+    await lab.start()
+    tws.fault("details", "swallow")
+    asked = asyncio.ensure_future(lab.broker.instrument("AAPL"))
+    await tws.until("details")
+    tws.fault("rule", "swallow")
+    also = asyncio.ensure_future(lab.broker.instrument("EUR_USD"))
+    await tws.until("rule")
+    await lab.submit("a", symbol="MSFT", limit="95")
+    assert (asked.done(), also.done()) == (False, False)
+    asked.cancel()
+    also.cancel()
+
+
+async def test_two_contracts_of_one_price_grid_that_are_asked_for_at_once(
+    lab: TwsLab, tws: Tws
+) -> None:
+    """A market rule is answered without the number of a question."""
+    await lab.start()
+    found = await asyncio.gather(*(lab.broker.instrument(x) for x in ("AAPL", "MSFT", "BRK.B")))
+    assert [x.tick for x in found] == [D("0.01")] * 3
+    assert tws.count("rule") == 1
+
+
 # --- cancels
 
 
