@@ -52,6 +52,8 @@ BURST: Final = 20
 LARGEST_NUMBER: Final = 2**30
 """Numbers of orders that are larger were made up by another program, and leave no room for ours."""
 
+COMBINATION: Final = "BAG"
+
 CAPABILITIES: Final = Capabilities(
     order_types=frozenset(TYPES.values()),
     times_in_force=frozenset(TimeInForce),
@@ -276,20 +278,20 @@ class IbkrBroker:
                     f"order {client_order_id} belongs to client id {found[0].client_id} of TWS: "
                     "only that program, or TWS itself, can cancel it",
                 )
-        refused: list[BrokerError] = []
-        for known in ours:  # two of one id are both unwanted
-            try:
-                await self._cancel(session, known)
-            except Rejected as error:
-                refused.append(error)
-        if len(refused) == len(ours):
-            raise refused[0]
+        # Two of one id are both unwanted: both are asked for, whatever is said of the first.
+        sent = [(known, self._send_cancel(session, known)) for known in ours]
+        told = [await _error_of(answer, "the cancel", known) for known, answer in sent]
+        errors = [error for error in told if error is not None]
+        doubts = [error for error in errors if not isinstance(error, Rejected)]
+        if doubts or len(errors) == len(ours):
+            raise (doubts or errors)[0]
 
-    async def _cancel(self, session: Session, known: Known) -> None:
+    def _send_cancel(self, session: Session, known: Known) -> asyncio.Future[None]:
+        """Ask for a cancel; what is told of it is the answer."""
         if known.cancel is None or known.cancel.done():
             known.cancel = asyncio.get_running_loop().create_future()
         session.send(lambda c: c.cancelOrder(known.order_id), urgent=True)
-        await _answered(known.cancel, "the cancel", known)
+        return known.cancel
 
     def _cancellable(self, found: list[Known]) -> list[Known]:
         """Those that have a number of ours on this connection, and have not ended."""
@@ -365,8 +367,12 @@ class IbkrBroker:
         ]
 
     async def _executions(self, session: Session) -> list[Execution]:
-        rows = await session.executions()
-        return newest(told for told in rows if self._is_ours(told.account))
+        return newest(filter(self._counts, await session.executions()))
+
+    def _counts(self, told: Execution) -> bool:
+        """Whether an execution is of our account, and of what can be held: TWS tells that of a
+        combination beside those of its legs."""
+        return self._is_ours(told.account) and told.contract.secType != COMBINATION
 
     def _is_ours(self, account: str) -> bool:
         """Whether a row is of our account; while we come in, of that which the config names."""
@@ -415,7 +421,7 @@ class IbkrBroker:
         self._orders.status_told(told)
 
     def execution_told(self, told: Execution) -> None:
-        if self._is_ours(told.account):
+        if self._counts(told):
             self._orders.execution_told(told)
 
     def commission_told(self, execution_id: str, fee: Decimal, currency: str) -> None:
@@ -445,6 +451,15 @@ class IbkrBroker:
         self.market.detach()
         if self._early is None:  # else nobody was told that it stood
             self._inbox.link(LinkState.DISCONNECTED, why)
+
+
+async def _error_of(answer: asyncio.Future[None], what: str, known: Known) -> BrokerError | None:
+    """As `_answered`; what it raises is returned, None where nothing is."""
+    try:
+        await _answered(answer, what, known)
+    except BrokerError as error:
+        return error
+    return None
 
 
 async def _answered(answer: asyncio.Future[None], what: str, known: Known) -> None:

@@ -25,6 +25,9 @@ HEARD: Final = frozenset(
 )
 """The messages that are decoded; whatever else comes was not asked for and means nothing here."""
 
+SIDES: Final = frozenset({"BOT", "SLD"})
+"""What an execution did."""
+
 _MEANT: Final[dict[str, frozenset[str]]] = {
     "Order": frozenset(
         {
@@ -170,7 +173,8 @@ class Codec(lib.decoder.Decoder):  # type: ignore[misc]  # the library is loaded
                 ref=ref,
                 account=account,
                 bought=side == "BOT",
-                quantity=number(shares),
+                # Of another side nobody knows what it did: it is put aside with its symbol.
+                quantity=number(shares) if side in SIDES else NAN,
                 price=number(price),
                 total=stated(total) if total else None,
                 time=time_of(time),
@@ -179,8 +183,9 @@ class Codec(lib.decoder.Decoder):  # type: ignore[misc]  # the library is loaded
 
     def _commission(self, fields: list[str]) -> None:
         _, _, execution_id, commission, currency, *_ = fields
-        fee = stated(commission or "0")
-        self.wrapper.commissionReport(execution_id, Decimal(0) if fee is None else fee, currency)
+        fee = stated(number(commission)) if commission else None
+        if fee is not None:  # else it is not known yet
+            self.wrapper.commissionReport(execution_id, fee, currency)
 
     def _position(self, fields: list[str]) -> None:
         _, _, account, *rest = fields

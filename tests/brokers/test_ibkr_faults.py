@@ -494,6 +494,20 @@ async def test_an_order_placed_by_hand_is_listed_and_its_number_cancels_nothing_
     assert await lab.broker.get_open_orders() == ()
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_of_two_orders_of_one_id_both_are_cancelled_whatever_is_said_of_the_first(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    for limit in ("95", "94"):
+        await lab.submit("a", limit=limit)
+    tws.fault("cancel", "swallow")
+    with pytest.raises(Ambiguous, match="the cancel"):
+        await lab.broker.cancel_order("a")
+    assert tws.count("cancel") == 2
+    assert len(tws.exchange.open_orders) == 1
+
+
 async def test_two_orders_of_one_id_are_both_listed_and_no_answer_is_one_of_them(
     lab: TwsLab,
 ) -> None:
@@ -598,6 +612,48 @@ async def test_a_commission_that_does_not_come_holds_no_fill_for_long(
     assert report.fill is not None
     assert (report.fill.commission, report.text) == (0, NO_COMMISSION)
     assert [f.commission for f in await lab.broker.get_fills_since(0)] == [0]
+    tws.tells_commissions = True
+    assert [f.commission for f in await lab.broker.get_fills_since(0)] == [D("0.5")]
+
+
+async def test_a_combination_is_executed_by_its_legs_alone(lab: TwsLab, tws: Tws) -> None:
+    """TWS tells an execution of the combination itself too, which nobody holds afterwards."""
+    await lab.start()
+    await lab.submit("a", "BUY", "10")
+    await lab.until("a", S.FILLED)
+    (leg,) = tws.executions
+    whole = [*leg]
+    whole[1], whole[2], whole[3], whole[12] = 28812380, "AAPL", "BAG", "0000e0d5.6561a9b9.01.01"
+    tws.executions.append(whole)
+    tws.commissions[whole[12]] = (D(0), "USD")
+    for peer in tws.peers:
+        tws._execution(peer, -1, whole)
+    (fill,) = await lab.broker.get_fills_since(0)
+    assert (fill.symbol, fill.quantity) == ("AAPL", D(10))
+    await lab.submit("b", limit="95")
+    await lab.until("b", S.NEW)
+    assert lab.of("a") == [S.NEW, S.FILLED]
+
+
+async def test_an_execution_whose_side_is_none_is_put_aside(lab: TwsLab, tws: Tws) -> None:
+    await lab.start()
+    await lab.submit("a", "BUY", "10")
+    await lab.until("a", S.FILLED)
+    tws.executions[0][16] = "?"
+    (fill,) = await lab.broker.get_fills_since(0)
+    assert fill.quantity.is_nan()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_commission_that_is_not_set_is_none(lab: TwsLab, tws: Tws) -> None:
+    tws.tells_commissions = False
+    await lab.start()
+    await lab.submit("a", "BUY", "10")
+    for peer in tws.peers:
+        for none in ("", UNSET):
+            peer.send(59, 1, tws.executions[0][12], none, "USD", UNSET, UNSET, "")
+    report = await fill_of(lab, "a")
+    assert report.text == NO_COMMISSION
     tws.tells_commissions = True
     assert [f.commission for f in await lab.broker.get_fills_since(0)] == [D("0.5")]
 
