@@ -206,6 +206,11 @@ class IbkrBroker:
             )
         found = wanted if wanted in accounts else next(iter(accounts), "")
         confirm_account(self._name, self._settings, found)
+        if self._account not in {"", found}:
+            raise AuthFailed(
+                f"TWS at port {self._settings.port} was logged in to {self._account} before, and "
+                f"{found} now: nothing is sent to another account"
+            )
         is_paper = found.upper().startswith("D")
         if is_paper == (self._settings.environment == LIVE):
             kind = "a paper account" if is_paper else "an account of real money"

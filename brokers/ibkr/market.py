@@ -9,6 +9,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from brokers.ibkr.codec import UNSET, stated
@@ -28,6 +29,11 @@ AGAIN_SECONDS: Final = 5.0
 """After how long a symbol that could not be subscribed to is tried again."""
 
 LIVE_DATA: Final = 1
+
+COMPETING: Final = 10197
+
+COMPETING_SECONDS: Final = 60.0
+"""After how long prices that another session has are asked for again."""
 
 BID, ASK, LAST = 1, 2, 4
 BID_SIZE, ASK_SIZE = 0, 3
@@ -63,6 +69,8 @@ class IbkrMarket:
         self._session: Session | None = None
         self._lines: dict[int, _Line] = {}
         """By the number of their subscription."""
+        self._missing: dict[str, None] = {}
+        """The symbols that are to be subscribed to, in the order of the config."""
         self._changed: dict[str, Quote] = {}
         self._news = asyncio.Event()
         self._subscribing: asyncio.Task[None] | None = None
@@ -77,6 +85,7 @@ class IbkrMarket:
     def subscribe_again(self) -> None:
         """Subscribe anew to every symbol: what was subscribed is lost (1101)."""
         self._stop()
+        self._missing = dict.fromkeys(self._symbols)
         self._begin()
 
     def detach(self) -> None:
@@ -86,14 +95,15 @@ class IbkrMarket:
 
     def _stop(self) -> None:
         self._lines.clear()
+        self._missing.clear()
         task, self._subscribing = self._subscribing, None
         if task is not None:
             task.cancel()
 
     def _begin(self) -> None:
-        """Subscribe to what is not subscribed to. Does nothing while that is under way."""
-        session = self._session
-        if session is not None and self._is_read and self._subscribing is None:
+        """Subscribe to what is missing. Does nothing while that is under way."""
+        session, task = self._session, self._subscribing
+        if session is not None and self._is_read and (task is None or task.done()):
             self._subscribing = asyncio.create_task(
                 self._subscribe(session), name="market data of TWS"
             )
@@ -104,30 +114,42 @@ class IbkrMarket:
         What was not answered, or could not be asked while TWS had lost its own connection, is asked
         for again after a pause; what TWS refuses is not, before the next connection.
         """
-        missing = list(self._symbols)
-        while missing:
-            failed: list[str] = []
-            while missing:
-                symbol = missing.pop(0)
-                try:
-                    await self._subscribe_to(session, symbol)
-                except Throttled as error:
-                    missing.insert(0, symbol)
-                    await self._clock.sleep(error.retry_after)
-                except Rejected as error:
-                    log.warning("no market data of %s: %s", symbol, error)
-                except BrokerError as error:
-                    log.warning("no market data of %s yet: %s", symbol, error)
-                    failed.append(symbol)
-            missing = failed
-            if missing:
+        while self._missing:
+            for symbol in tuple(self._missing):
+                if await self._is_settled(session, symbol):
+                    self._missing.pop(symbol, None)
+            if self._missing:
                 await self._clock.sleep(AGAIN_SECONDS)
+
+    async def _is_settled(self, session: Session, symbol: str) -> bool:
+        """Subscribe to one symbol; False where it is to be tried again."""
+        while True:
+            try:
+                await self._subscribe_to(session, symbol)
+            except Throttled as error:
+                await self._clock.sleep(error.retry_after)
+                continue
+            except BrokerError as error:
+                log.warning("no market data of %s: %s", symbol, error)
+                return isinstance(error, Rejected)
+            return True
 
     async def _subscribe_to(self, session: Session, symbol: str) -> None:
         rules = await self._rules.of(session, symbol)
         request = session.next_id()
         session.send(lambda c: c.reqMktData(request, rules.contract, "", False, False, []))
         self._lines[request] = _Line(symbol)
+
+    def _ask_again(self, request: int) -> None:
+        """Give a subscription up that another session had the prices of, and subscribe anew."""
+        line, session = self._lines.get(request), self._session
+        if line is None or line.is_live or session is None:
+            return
+        with contextlib.suppress(NotSent, Throttled):  # it is asked for anew all the same
+            session.send(lambda c: c.cancelMktData(request))
+        del self._lines[request]
+        self._missing[line.symbol] = None
+        self._begin()
 
     # --- what the session tells
 
@@ -168,6 +190,8 @@ class IbkrMarket:
         if code in NO_DATA or meaning_of(code) is Meaning.REFUSED:
             line.is_live = False
             line.forget()
+        if code == COMPETING:
+            self._clock.call_later(COMPETING_SECONDS, partial(self._ask_again, request))
         return True
 
     def _told(self, line: _Line) -> None:

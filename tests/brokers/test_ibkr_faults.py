@@ -984,6 +984,18 @@ async def test_a_port_that_moved_ends_the_connection(lab: TwsLab, tws: Tws) -> N
 # --- whose account it is
 
 
+async def test_C201_another_account_than_before_is_refused(lab: TwsLab, tws: Tws) -> None:
+    """Whoever logs in to TWS anew may do so with another login."""
+    await lab.start()
+    tws.drop()
+    await disconnected(lab)
+    tws.accounts = ["DU7654321"]
+    with pytest.raises(AuthFailed, match="DU1234567 before, and DU7654321 now"):
+        await lab.broker.connect()
+    tws.accounts = ["DU1234567"]
+    await lab.start()
+
+
 @pytest.mark.parametrize(
     ("accounts", "settings", "said"),
     [
@@ -1235,7 +1247,7 @@ async def test_a_feed_that_is_read_anew_goes_on_with_its_subscriptions(
     """TWS gives a login a hundred of them."""
     await lab.start()
     for n in range(1, 4):
-        feed = lab.adapter.market.events()
+        feed: Any = lab.adapter.market.events()
         asked = asyncio.ensure_future(next_quote(lab, feed))
         await tws.until("market_data", 2)
         tws.quote("AAPL", D(100 + n))
@@ -1278,6 +1290,22 @@ async def test_a_symbol_without_the_right_to_its_prices_stops_no_other(
     await lab.start()
     quote = await next_quote(lab, lab.adapter.market.events())
     assert quote.symbol == "EUR_USD"
+
+
+async def test_prices_that_another_session_has_are_asked_for_again(
+    lab: TwsLab, tws: Tws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody tells when that session ends (10197)."""
+    monkeypatch.setattr(market, "COMPETING_SECONDS", SOON)
+    tws.fault("market_data", "error", code=10197, text="competing live session")
+    await lab.start()
+    feed = lab.adapter.market.events()
+    quote = await next_quote(lab, feed)
+    assert (quote.symbol, quote.last) == ("AAPL", D(100))
+    await tws.until("market_data", 3)
+    assert tws.count("cancel_market_data") == 1
+    (peer,) = tws.peers
+    assert sorted(x.name for x in peer.subscriptions.values()) == ["AAPL", "EUR_USD"]
 
 
 async def test_the_past_is_told_in_completed_bars(lab: TwsLab, tws: Tws) -> None:
