@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from brokers.ibkr._lib import lib
 from brokers.ibkr.codec import Execution
 from brokers.ibkr.executions import Executions, newest
@@ -339,30 +341,30 @@ class IbkrBroker:
             for known in await self._listed(session)
             if is_it(known.ref, known.venue_id)
         ]
-        if len(found) != 1:
-            ended = await self._completed(session)
-            found += [o for o in ended if is_it(o.client_order_id, o.venue_order_id)]
+        ended = await self._completed(session) if len(found) != 1 else []
+        found += [o for o in ended if is_it(o.client_order_id, o.venue_order_id)]
         if len(found) > 1:
             raise Ambiguous(f"TWS has {len(found)} orders of the id {client_order_id}")
         if found:
             return found[0]
         executions = await self._executions(session)
-        if any(is_it(told.ref, str(told.perm_id)) for told in executions):
+        permanent = {str(x.perm_id) for x in executions if is_it(x.ref, str(x.perm_id))}
+        if not permanent:
+            return None
+        # TWS has listed orders that have ended without their reference.
+        unnamed = [o for o in ended if not o.client_order_id and o.venue_order_id in permanent]
+        if len(unnamed) != 1:
             raise Ambiguous(f"TWS has executions of {client_order_id}, and the order in no list")
-        return None
+        return msgspec.structs.replace(unnamed[0], client_order_id=client_order_id)
 
     async def get_open_orders(self) -> tuple[VenueOrder, ...]:
         return tuple(map(self._orders.listed, await self._listed(self._open())))
 
     async def _listed(self, session: Session) -> list[Known]:
         """The orders of the account that work, each once."""
-        rows = await session.open_orders()
-        found: dict[int, Known] = {}
-        for _, order, _ in rows:
-            known = self._known.row(order)
-            if known is not None and not known.has_ended and self._is_ours(order.account):
-                found[id(known)] = known
-        return list(found.values())
+        rows = [order for _, order, _ in await session.open_orders()]
+        ours = [order for order in rows if self._is_ours(order.account)]
+        return [known for known in self._known.listed(ours) if not known.has_ended]
 
     async def _completed(self, session: Session) -> list[VenueOrder]:
         return [

@@ -6,7 +6,9 @@ order it is only on this connection and with the client id, since TWS gives numb
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from brokers.ibkr.codec import Execution
@@ -105,6 +107,10 @@ class KnownOrders:
         self._by_ref: dict[str, list[Known]] = {}
         self._ended: deque[Known] = deque()
 
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return sum(map(len, self._by_ref.values()))
+
     def placed(self, order_id: int, order: OrderTerms) -> Known:
         """An order that is about to be sent under this number."""
         known = Known()
@@ -128,6 +134,18 @@ class KnownOrders:
     def row(self, order: Any) -> Known | None:
         """The order that a row of a list is about, None for one that was never told."""
         return self.find(order.clientId, order.orderId, order.permId, order.orderRef)
+
+    def listed(self, rows: Iterable[Any]) -> list[Known]:
+        """The orders of the rows of a whole list, each once.
+
+        An order of another program that is not among them has ended, which nobody tells us: it is
+        forgotten.
+        """
+        found = {id(known): known for row in rows if (known := self.row(row)) is not None}
+        for known in tuple(chain.from_iterable(self._by_ref.values())):
+            if known.client_id != self._client_id and id(known) not in found:
+                self.forget(known)
+        return list(found.values())
 
     def lost(self, why: str) -> None:
         """The connection has ended: numbers mean nothing any more, and nobody gets an answer."""

@@ -252,14 +252,19 @@ class Session:
     async def history(self, contract: Any, duration: str, size: str, what: str) -> list[list[str]]:
         """Bars, each as (time in seconds, open, high, low, close, volume)."""
         key = self.next_id()
-        return await self._ask(
-            key,
-            lambda c: c.reqHistoricalData(
-                key, contract, "", duration, size, what, False, 2, False, []
-            ),
-            "history",
-            urgent=False,
-        )
+        try:
+            return await self._ask(
+                key,
+                lambda c: c.reqHistoricalData(
+                    key, contract, "", duration, size, what, False, 2, False, []
+                ),
+                "history",
+                urgent=False,
+            )
+        except (Ambiguous, asyncio.CancelledError):
+            # TWS works on it still, and on so many at once alone.
+            self._unsubscribe(lambda c: c.cancelHistoricalData(key))
+            raise
 
     async def time(self) -> Nanos:
         """The clock of TWS, in whole seconds."""

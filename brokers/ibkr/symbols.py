@@ -115,7 +115,8 @@ class Symbols:
                 return named if contract.currency == self._currency(named) else ""
             case "FUT":
                 month = _month(contract)
-                return f"{root} {month}" if month else ""
+                named = f"{root} {month}" if month else ""
+                return named if contract.currency == self._currency(named) else ""
         return ""
 
     def _currency(self, symbol: str) -> str:

@@ -456,6 +456,42 @@ async def test_an_order_that_ended_while_we_were_away_cannot_be_cancelled(
     assert known.status is S.CANCELED
 
 
+@pytest.mark.parametrize("quantity", ["10", "4"])
+async def test_an_order_that_ended_without_its_reference_is_found_by_its_executions(
+    lab: TwsLab, tws: Tws, quantity: str
+) -> None:
+    """TWS has listed ended orders without their orderRef; a new process knows no permId of it."""
+    await lab.start()
+    await lab.submit("a", limit="95")
+    there = str(tws.ticket("a").perm_id)
+    tws.exchange.fill(there, D(quantity), D(95))
+    if tws.exchange.orders[there].is_open:
+        tws.exchange.cancel(there)
+    tws.ticket("a").ref = ""
+    await lab.broker.disconnect()
+    other = TwsLab(tws)
+    await other.start()
+    known = await other.broker.get_order("a")
+    assert known is not None
+    status = S.FILLED if quantity == "10" else S.CANCELED
+    assert (known.client_order_id, known.status, known.filled) == ("a", status, D(quantity))
+    await other.broker.disconnect()
+
+
+async def test_orders_of_others_are_forgotten_once_they_are_not_listed(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    await lab.submit("a", limit="95")
+    for _ in range(5):
+        by_hand = tws.place_by_hand(AAPL, "BUY", "7", "90")
+        assert len(await lab.broker.get_open_orders()) == 2
+        tws.exchange.cancel(str(by_hand.perm_id))
+    (ours,) = await lab.broker.get_open_orders()
+    assert ours.client_order_id == "a"
+    assert len(lab.adapter._known) == 1
+
+
 @pytest.mark.parametrize(("code", "end"), [(201, S.REJECTED), (202, S.CANCELED)])
 async def test_an_order_that_is_said_to_have_ended_and_works_all_the_same_is_not_hidden(
     lab: TwsLab, tws: Tws, code: int, end: S
@@ -1321,6 +1357,23 @@ async def test_the_past_is_told_in_completed_bars(lab: TwsLab, tws: Tws) -> None
     tws.fault("history", "error", code=162, text="pacing violation")
     with pytest.raises(Rejected):
         await lab.adapter.market.history("AAPL", 2)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_past_that_is_not_told_in_time_is_not_worked_on_any_longer(
+    lab: TwsLab, tws: Tws
+) -> None:
+    """TWS works on fifty such questions at once, and on no more."""
+    await lab.start()
+    tws.fault("history", "swallow")
+    with pytest.raises(Ambiguous):
+        await lab.adapter.market.history("AAPL", 2)
+    await tws.until("cancel_history")
+    asked = next(fields for op, fields in tws.requests if op == "history")
+    ended = next(fields for op, fields in tws.requests if op == "cancel_history")
+    assert ended[2] == asked[1]
+    assert len(await lab.adapter.market.history("AAPL", 2)) == 2
+    assert tws.count("cancel_history") == 1
 
 
 async def test_every_error_is_one_of_six(lab: TwsLab) -> None:

@@ -75,6 +75,14 @@ def test_C230_our_id_is_a_contract(symbol: str, terms: dict[str, Any]) -> None:
             "CL 2027-01",
         ),
         ({"secType": "FUT", "symbol": "ES", "localSymbol": "DEC"}, "IBKR.77"),
+        (
+            # In another currency than we would ask for: its money would be taken for dollars.
+            {
+                "secType": "FUT", "symbol": "DAX", "localSymbol": "FDAXZ6", "currency": "EUR",
+                "lastTradeDateOrContractMonth": "20261218",
+            },
+            "IBKR.77",
+        ),
         ({"secType": "BOND", "symbol": "T"}, "IBKR.77"),
         ({"secType": "STK", "symbol": "\x1b[2J"}, "IBKR.77"),
     ],

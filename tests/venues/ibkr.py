@@ -65,9 +65,9 @@ CODES = {"SYMBOL": 200, "QUANTITY": 10243, "PRICE": 110}
 
 OPS = {
     "1": "market_data", "2": "cancel_market_data", "3": "place", "4": "cancel", "7": "executions",
-    "9": "details", "16": "open_orders", "20": "history", "49": "time", "58": "global_cancel",
-    "61": "positions", "62": "summary", "63": "cancel_summary", "64": "cancel_positions",
-    "71": "start_api", "91": "rule", "99": "completed",
+    "9": "details", "16": "open_orders", "20": "history", "25": "cancel_history", "49": "time",
+    "58": "global_cancel", "61": "positions", "62": "summary", "63": "cancel_summary",
+    "64": "cancel_positions", "71": "start_api", "91": "rule", "99": "completed",
 }  # fmt: skip
 
 Play = Literal["swallow", "mute", "drop_before", "drop_after", "error"]
@@ -613,6 +613,9 @@ class Tws:
                 for kind, at in ((1, price - spread), (2, price + spread), (4, price)):
                     if kind != 4 or listing.sec_type != "CASH":
                         peer.send(1, 6, request, kind + shift, at, 100, 0)
+
+    def _cancel_history(self, peer: Peer, fields: list[str]) -> None:
+        pass
 
     def _history(self, peer: Peer, fields: list[str]) -> None:
         request = int(fields[1])
