@@ -54,6 +54,9 @@ class Known:
         self.average: Decimal | None = None
         self.told: set[OrderStatus] = set()
         """The statuses that were reported."""
+        self.refusal: tuple[str, str] | None = None
+        """Code and text of an error that says that this order, which worked, was refused; None
+        once TWS has said again that it works."""
         self.doubt = ""
         """What TWS has said of it that is in no row of the table."""
         self.executions: dict[str, Decimal] = {}

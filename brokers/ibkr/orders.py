@@ -29,6 +29,11 @@ log = logging.getLogger(__name__)
 
 _S = OrderStatus
 
+WORD_SECONDS: Final = 2.0
+"""How long after an error about an order that works its next word may still be on its way."""
+
+_WORKS: Final = frozenset({_S.NEW, _S.PENDING_CANCEL})
+
 _SAID_ALONE: Final = frozenset({_S.REJECTED, _S.CANCELED})
 """The ends that are only said; that an order has filled its executions show."""
 
@@ -111,7 +116,11 @@ class Orders:
             known.status = status
         if known.has_ended:
             return  # an end stands, whatever is told later
+        if status is _S.NEW:
+            known.refusal = None
         match status:
+            case _S.CANCELED | _S.SUSPENDED if known.refusal is not None:
+                self._refuse(known, *known.refusal)
             case _S.CANCELED:
                 held = Held(status)
                 held.is_counted = is_counted
@@ -172,14 +181,26 @@ class Orders:
                 known.settle_cancel(Throttled(f"{code}: {text}", RATE_WAIT))
             case Meaning.REFUSED if cancels and not waits:
                 known.settle_cancel(Rejected(str(code), text))
+            case Meaning.REFUSED if known.status in _WORKS and not waits:
+                known.refusal = (str(code), text)
+                asyncio.get_running_loop().call_later(WORD_SECONDS, self._refused_late, known)
             case Meaning.REFUSED if not known.has_ended:
                 if waits:  # who sent it hears of it
                     known.told.add(_S.REJECTED)
                 known.settle(Rejected(str(code), text))
-                self._end(known, Held(_S.REJECTED, text, str(code)))
+                self._refuse(known, str(code), text)
             case _:
                 known.doubt = f"{code}: {text}"
                 log.warning("order %s: %s %s", known.ref, code, text)
+
+    def _refuse(self, known: Known, code: str, text: str) -> None:
+        self._end(known, Held(_S.REJECTED, text, code))
+
+    def _refused_late(self, known: Known) -> None:
+        """It worked and was refused, unless TWS has said since then that it works: so it is where a
+        change that somebody asked for in TWS was refused, and the order lives as it was."""
+        if known.refusal is not None and not known.has_ended:
+            self._refuse(known, *known.refusal)
 
     # --- executions
 

@@ -60,6 +60,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "OPEN_SECONDS", SOON)
     monkeypatch.setattr(executions, "COMMISSION_SECONDS", SOON)
     monkeypatch.setattr(orders, "EXECUTION_SECONDS", SOON)
+    monkeypatch.setattr(orders, "WORD_SECONDS", SOON)
     monkeypatch.setattr(market, "AGAIN_SECONDS", SOON)
 
 
@@ -199,6 +200,35 @@ async def test_D64_an_order_that_is_refused_after_it_was_taken_is_rejected(
     known = await lab.broker.get_order("a")
     assert known is not None
     assert known.status is S.REJECTED
+
+
+@pytest.mark.parametrize("code", [201, 110])
+@pytest.mark.usefixtures("impatient")
+async def test_D64_a_working_order_is_not_ended_by_an_error_that_its_next_word_contradicts(
+    lab: TwsLab, tws: Tws, code: int
+) -> None:
+    """A change by hand in TWS that is refused leaves the order as it was, and TWS says so."""
+    await lab.start()
+    await lab.submit("a", limit="95")
+    await lab.until("a", S.NEW)
+    tws.peers[0].error(tws.ticket("a").order_id, code, "the change is refused")
+    tws.say("a", "Submitted")
+    await asyncio.sleep(2 * SOON)
+    await lab.submit("b", limit="94")
+    await lab.until("b", S.NEW)
+    assert lab.of("a") == [S.NEW]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_D64_a_working_order_is_ended_by_an_error_of_which_no_other_word_comes(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    await lab.submit("a", limit="95")
+    await lab.until("a", S.NEW)
+    tws.peers[0].error(tws.ticket("a").order_id, 201, "margin")
+    report = await lab.until("a", S.REJECTED)
+    assert (report.code, report.text) == ("201", "margin")
 
 
 async def test_D64_inactive_without_an_error_is_held_and_not_ended(lab: TwsLab, tws: Tws) -> None:
@@ -493,6 +523,7 @@ async def test_orders_of_others_are_forgotten_once_they_are_not_listed(
 
 
 @pytest.mark.parametrize(("code", "end"), [(201, S.REJECTED), (202, S.CANCELED)])
+@pytest.mark.usefixtures("impatient")
 async def test_an_order_that_is_said_to_have_ended_and_works_all_the_same_is_not_hidden(
     lab: TwsLab, tws: Tws, code: int, end: S
 ) -> None:
