@@ -98,6 +98,13 @@ class RuleBook:
         there = details.contract
         exchange = wanted.exchange or there.exchange
         bands = _bands(details, await self._rule(session, details, exchange, urgent=urgent))
+        known_as = self._symbols.ours(there)
+        if known_as != symbol:
+            raise Rejected(
+                "CONTRACT",
+                f"{symbol} is {there.localSymbol} there, which would be known as {known_as} after "
+                "a restart: that is not traded here",
+            )
         self._symbols.learn(there.conId, symbol)
         contract = lib.Contract(
             conId=there.conId,

@@ -12,6 +12,7 @@ out because nobody can name it.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from brokers.ibkr._lib import lib
@@ -25,6 +26,7 @@ from engine.domain.instrument import (
     symbol_fault,
 )
 from engine.domain.instruments.future import FutureContract
+from engine.domain.instruments.kind import Contract
 from engine.domain.instruments.months import MONTH_LETTERS
 from engine.domain.instruments.option import OptionContract, OptionRight
 from engine.domain.instruments.pair import Pair
@@ -41,6 +43,10 @@ class Symbols:
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
         self._told = instruments
+        self._of_table = {
+            key: symbol for symbol, told in instruments.items() if (key := _key_of(told.contract))
+        }
+        """What the table says of contracts -> our id."""
         self._found: dict[int, str] = {}
         """Number of a contract -> our id, of those that were asked for by our id."""
 
@@ -110,12 +116,14 @@ class Symbols:
                 right = _RIGHTS.get(contract.right, "")
                 if len(day) != 8 or strike is None or not strike.is_finite() or not right:
                     return ""
-                day = f"{day[:4]}-{day[4:6]}-{day[6:]}"
-                named = f"{root} {day} {plain(strike)} {right}"
+                own = f"{root} {day[:4]}-{day[4:6]}-{day[6:]} {plain(strike)} {right}"
+                named = self._of_table.get((root, day, strike, right), own)
                 return named if contract.currency == self._currency(named) else ""
             case "FUT":
-                month = _month(contract)
-                named = f"{root} {month}" if month else ""
+                day, month = contract.lastTradeDateOrContractMonth[:8], _month(contract)
+                own = f"{root} {month}" if month else ""
+                named = self._of_table.get((root, month), own)
+                named = self._of_table.get((root, day), named)
                 return named if contract.currency == self._currency(named) else ""
         return ""
 
@@ -124,6 +132,18 @@ class Symbols:
         if told is not None:
             return told.currency
         return default_instrument(symbol).currency or "USD"
+
+
+def _key_of(contract: Contract | None) -> tuple[str, ...] | tuple[str, str, Decimal, str] | None:
+    """By what a contract of the table is known at TWS; None for one of another kind."""
+    match contract:
+        case OptionContract():
+            day, right = contract.expiry.strftime("%Y%m%d"), contract.right[0].upper()
+            return contract.underlying, day, contract.strike, right
+        case FutureContract() if contract.expiry:
+            is_month = len(contract.expiry) == len("YYYY-MM")
+            return contract.root, contract.expiry if is_month else contract.expiry.replace("-", "")
+    return None
 
 
 def _month(contract: Any) -> str:

@@ -16,6 +16,7 @@ pytest.importorskip("eventkit", reason="neither ib_async nor ib_insync is instal
 from brokers.ibkr import adapter, executions, market, orders, session
 from brokers.ibkr.executions import NO_COMMISSION
 from engine.domain.ids import unnamed_order_id
+from engine.domain.instrument import Facts, instrument_of
 from engine.domain.market import Bar, Quote
 from engine.domain.order import Fill, OrderStatus, Side
 from engine.domain.run import LinkState
@@ -31,7 +32,7 @@ from engine.ports import (
 )
 from tests.venues.ibkr import AAPL, CALL, ES, EUR, Tws, exchange
 from tests.venues.ibkr_lab import NAME, TwsLab
-from tests.venues.ibkr_wire import UNSET
+from tests.venues.ibkr_wire import UNSET, Listing
 
 D = Decimal
 SOON = 0.25
@@ -361,6 +362,26 @@ async def test_what_tws_does_not_know_is_refused_and_is_not_sent(lab: TwsLab, tw
             await lab.submit("a", symbol=symbol, limit="1")
         assert refused.value.code == code
     assert tws.count("place") == 0
+
+
+async def test_a_contract_that_would_be_known_by_another_id_after_a_restart_is_not_traded(
+    tws: Tws,
+) -> None:
+    """Its executions would be told under both ids, and count twice (X-91)."""
+    dax = Listing(
+        "DAX 2026-12", 700003, "DAX", sec_type="FUT", currency="EUR", expiry="20261218",
+        multiplier="25", local="FDAX 20261218 M", trading_class="FDAX", exchange="EUREX",
+        primary="", valid="EUREX", rules="67", min_tick="0.5",
+    )  # fmt: skip
+    tws.listings[dax.con_id] = dax
+    euros = Facts(currency="EUR", multiplier=D(25), tick=D("0.5"), lot=D(1))
+    lab = TwsLab(tws, instruments={"DAX 2026-12": instrument_of("DAX 2026-12", euros)})
+    await lab.start()
+    with pytest.raises(Rejected, match=r"FDAX 20261218 M there, .* IBKR\.700003") as refused:
+        await lab.submit("a", symbol="DAX 2026-12", limit="95")
+    assert refused.value.code == "CONTRACT"
+    assert tws.count("place") == 0
+    await lab.broker.disconnect()
 
 
 @pytest.mark.usefixtures("impatient")

@@ -17,7 +17,8 @@ from brokers.ibkr.symbols import Symbols
 from brokers.ibkr.words import ENDED, STATUSES
 from brokers.net.numbers import number
 from engine.domain.instant import parse_rfc3339
-from engine.domain.instrument import Facts, instrument_of
+from engine.domain.instrument import AssetClass, Facts, instrument_of
+from engine.domain.instruments.option import OptionRight
 from engine.domain.order import TERMINAL, OrderStatus
 from engine.ports import Rejected, Throttled
 from tests.brokers.conformance import D
@@ -98,6 +99,47 @@ def test_the_table_of_instruments_says_in_which_currency_a_symbol_is_meant() -> 
     assert symbols.contract("VOD").currency == "GBP"
     assert symbols.ours(contract(secType="STK", symbol="VOD", currency="GBP")) == "VOD"
     assert symbols.ours(contract(secType="STK", symbol="VOD")) == "IBKR.77"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "stated", "terms"),
+    [
+        (
+            # Its local symbol says no month; the table says its last day.
+            "DAX 2026-12",
+            Facts(currency="EUR", multiplier=D(25), terms={"expiry": "2026-12-18"}),
+            {"secType": "FUT", "symbol": "DAX", "localSymbol": "FDAX 20261218 M"},
+        ),
+        (
+            "FDAX",
+            Facts(
+                asset_class=AssetClass.FUTURE, currency="EUR", multiplier=D(25),
+                terms={"underlying": "DAX", "expiry": "2026-12"},
+            ),
+            {"secType": "FUT", "symbol": "DAX", "localSymbol": "FDAXZ6"},
+        ),
+        (
+            "MYCALL",
+            Facts(
+                asset_class=AssetClass.OPTION, currency="EUR",
+                terms={
+                    "underlying": "SAP", "expiry": "2026-12-18", "strike": D(200),
+                    "right": OptionRight.CALL,
+                },
+            ),
+            {"secType": "OPT", "symbol": "SAP", "strike": D("200.0"), "right": "C"},
+        ),
+    ],
+)  # fmt: skip
+def test_C230_a_contract_is_called_as_the_table_of_instruments_calls_it(
+    symbol: str, stated: Facts, terms: dict[str, Any]
+) -> None:
+    symbols = Symbols({symbol: instrument_of(symbol, stated)})
+    told = contract(currency="EUR", lastTradeDateOrContractMonth="20261218", **terms)
+    assert symbols.ours(told) == symbol
+    later = {**terms, "lastTradeDateOrContractMonth": "20270319", "localSymbol": "FDAXH7"}
+    other = contract(currency="EUR", **later)
+    assert symbols.ours(other) != symbol
 
 
 @pytest.mark.parametrize("symbol", ["BTC-USD", "IBKR.77", "no symbol", ""])

@@ -1,5 +1,7 @@
 """An account at a local TWS, for tests."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from brokers import VenueSetup
@@ -7,6 +9,7 @@ from brokers.ibkr.adapter import IbkrBroker
 from brokers.ibkr.settings import IbkrConfig
 from brokers.ibkr.setup import open_ibkr
 from engine.config.trading import MarketConfig
+from engine.domain.instrument import Instrument
 from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import D, Lab
 from tests.venues.ibkr import Tws
@@ -17,14 +20,21 @@ NAME = "ibkr"
 WATCHED = ("AAPL", "EUR_USD")
 
 
-def opened(tws: Tws, watched: tuple[str, ...] = WATCHED, **settings: Any) -> IbkrBroker:
-    """An adapter for that TWS, not connected; its feed is of the `watched` symbols."""
+def opened(
+    tws: Tws,
+    watched: tuple[str, ...] = WATCHED,
+    instruments: Mapping[str, Instrument] = MappingProxyType({}),
+    **settings: Any,
+) -> IbkrBroker:
+    """An adapter for that TWS, not connected; its feed is of the `watched` symbols, and
+    `instruments` are the user's table."""
     plan = VenueSetup(
         name=NAME,
         settings=IbkrConfig(port=tws.port, **settings),
         market=MarketConfig(source="broker", symbols=watched),
         account_id=settings.get("account_id", ""),
         clock=SystemClock(),
+        instruments=instruments,
         state_dir=None,
     )
     return open_ibkr(plan).broker
