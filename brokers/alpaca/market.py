@@ -218,6 +218,8 @@ class _Feed:
         self._arrived = asyncio.Event()
         self._why = ""
         self._newest: dict[str, Quote] = {}
+        self._traded: dict[str, Decimal] = {}
+        """The price of the newest trade of each symbol."""
 
     def hear(self, message: str | bytes) -> None:
         """Take a frame of messages. Raises for one that ends the feed."""
@@ -272,13 +274,16 @@ class _Feed:
             trade=True,
         )
         self._newest[symbol] = made
+        if made.last.is_finite():
+            self._traded[symbol] = made.last
         return made
 
     def _quote(self, symbol: str, row: PriceRow) -> Quote | None:
-        """New sides; the last trade stays, and before the first one the middle stands for it."""
+        """New sides; the last trade stays, and before the first one their middle stands for it."""
         bid, ask = price_or_none(row.bp), price_or_none(row.ap)
-        known = self._newest.get(symbol)
-        last = known.last if known is not None else _middle(bid, ask)
+        last = self._traded.get(symbol)
+        if last is None and bid is not None and ask is not None:
+            last = (bid + ask) / 2
         if last is None:
             return None
         made = Quote(
@@ -292,11 +297,6 @@ class _Feed:
         )
         self._newest[symbol] = made
         return made
-
-
-def _middle(bid: Decimal | None, ask: Decimal | None) -> Decimal | None:
-    sides = [side for side in (bid, ask) if side is not None]
-    return sum(sides, start=Decimal(0)) / len(sides) if sides else None
 
 
 def _bar(symbol: str, row: PriceRow) -> Bar:

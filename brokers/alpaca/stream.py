@@ -109,6 +109,11 @@ class UpdateStream:
         if frame.stream != UPDATES:
             return
         update: TradeUpdate = decode(frame.data, TradeUpdate)
+        if update.order.legs and not text(update.order.symbol):
+            # Neither symbol nor side: what happened is told of its legs, in lists alone.
+            if update.event in FILLS:
+                raise ValueError("an order of several legs has filled, which the history has alone")
+            return
         self._tell(self._report(update))
         order_id = text(update.order.id)
         if self._gaps.take(update) and order_id not in self._waits:

@@ -44,7 +44,7 @@ from engine.ports import (
 )
 from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import BrokerConformance, Lab
-from tests.venues.alpaca import ACCOUNT, KEY, SECRET, AlpacaServer
+from tests.venues.alpaca import ACCOUNT, KEY, OPTION, SECRET, AlpacaServer
 
 D = Decimal
 
@@ -608,6 +608,24 @@ async def test_a_message_that_cannot_be_read_ends_the_stream(
     assert "could not be taken" in lost.detail
 
 
+async def test_an_order_of_several_legs_that_fills_is_told_by_its_legs_alone(
+    server: AlpacaServer, lab: Lab
+) -> None:
+    """It has neither symbol nor side: taken as it is, it would be a purchase of nothing. The
+    stream ends by it, and the history has what its legs filled."""
+    await lab.start()
+    order: dict[str, Any] = {"id": "whole", "client_order_id": "by hand", "symbol": "", "side": "",
+                             "qty": "1", "filled_qty": "0", "status": "new",
+                             "legs": [{"id": "leg", "symbol": OPTION, "side": "buy"}]}  # fmt: skip
+    for event, more in (("new", {}), ("fill", {"qty": "1", "price": "1.5"})):
+        data = {"event": event, "timestamp": "2026-11-30T15:00:00Z", "order": order, **more}
+        server.raw(json.dumps({"stream": "trade_updates", "data": data}).encode())
+    lost = await lab.next_report()
+    assert isinstance(lost, LinkReport)
+    assert lost.state is LinkState.DISCONNECTED
+    assert "several legs" in lost.detail
+
+
 @pytest.mark.parametrize(
     "said",
     [b"<html>", b"{}", b'{"stream":"authorization","data":7}', b'{"stream":"trade_updates"}'],
@@ -1149,6 +1167,32 @@ async def test_quotes_trades_and_bars_as_they_come(server: AlpacaServer) -> None
         await socket_.close()
     with pytest.raises(Ambiguous, match="prices ended"):
         await asyncio.wait_for(read_out(events), 5)
+
+
+async def test_before_the_first_trade_the_middle_of_now_is_the_price_and_one_side_is_none(
+    server: AlpacaServer,
+) -> None:
+    """The first quote of a day may be far off: its middle is no price of the next one."""
+    market = opened(server, prices=PriceSource.MARKET).market
+    assert market is not None
+    events = market.events()
+    first: asyncio.Task[MarketEvent] = asyncio.create_task(next_of(events))
+    while not server.subscribed:
+        await asyncio.sleep(0.01)
+    at = '"S":"AAPL","t":"2026-11-30T15:00:00Z"'
+    await server.quote(
+        f'[{{"T":"q","bp":80,"bs":1,"ap":0,"as":0,{at}}},'
+        f'{{"T":"q","bp":80,"bs":1,"ap":"none","as":1,{at}}},'
+        f'{{"T":"q","bp":80,"bs":1,"ap":160,"as":1,{at}}},'
+        f'{{"T":"q","bp":99.99,"bs":1,"ap":100.01,"as":1,{at}}},'
+        f'{{"T":"t","p":99.5,"s":3,{at}}},'
+        f'{{"T":"q","bp":99.98,"bs":1,"ap":100,"as":1,{at}}}]'
+    )
+    told = [await asyncio.wait_for(first, 5)]
+    told += [await asyncio.wait_for(anext(events), 5) for _ in range(4)]
+    assert [quote.last for quote in told if isinstance(quote, Quote) and not quote.fault] == [
+        D(120), D(100), D("99.5"), D("99.5"),
+    ]  # fmt: skip
 
 
 async def test_a_place_for_prices_that_is_taken_and_a_wrong_key_are_said(
