@@ -6,7 +6,14 @@ from typing import Final
 
 from brokers.alpaca.known import Named
 from brokers.alpaca.symbols import from_venue
-from brokers.alpaca.wire import ActivityRow, TradeUpdate, filled_of, side_of_activity, text
+from brokers.alpaca.wire import (
+    ActivityRow,
+    TradeUpdate,
+    filled_of,
+    quantity_of,
+    side_of_activity,
+    text,
+)
 from brokers.net.numbers import number, number_or_none, time_of
 from engine.domain.account import CashMovement, MovementKind
 from engine.domain.instant import Nanos
@@ -52,7 +59,7 @@ def fill_of_update(account: str, update: TradeUpdate, named: Named) -> Fill:
         account=account,
         symbol=from_venue(text(row.symbol), text(row.asset_class)),
         side=named.side,
-        quantity=number(update.qty),
+        quantity=quantity_of(row, update.qty),
         price=number(update.price),
         time=time_of(update.timestamp),
     )
@@ -68,7 +75,7 @@ def fill_of_activity(account: str, row: ActivityRow, named: Named | None) -> Fil
         account=account,
         symbol=from_venue(text(row.symbol)),
         side=side_of_activity(row) if named is None else named.side,
-        quantity=number(row.qty),
+        quantity=quantity_of(row, row.qty),
         price=number(row.price),
         time=time_of(row.transaction_time),
     )

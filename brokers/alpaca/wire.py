@@ -79,7 +79,7 @@ _TIFS: Final = {
     "ioc": TimeInForce.IOC,
     "fok": TimeInForce.FOK,
 }
-_SELLS: Final = {"sell": Side.SELL, "sell_short": Side.SELL_SHORT}
+_SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL, "sell_short": Side.SELL_SHORT}
 OPENS_SHORT: Final = "sell_to_open"
 
 
@@ -253,14 +253,19 @@ def symbol_in(row: OrderRow | PositionRow) -> str:
 def side_of(row: OrderRow) -> Side:
     """The side of an order: Alpaca knows buy and sell, and says in `position_intent` which sells
     open a short."""
-    if text(row.side) in _SELLS:
-        return Side.SELL_SHORT if row.position_intent == OPENS_SHORT else _SELLS[text(row.side)]
-    return Side.BUY
+    side = side_of_activity(row)
+    return Side.SELL_SHORT if side is Side.SELL and row.position_intent == OPENS_SHORT else side
 
 
-def side_of_activity(row: ActivityRow) -> Side:
-    """The side of an execution as the history has it, where its order cannot be asked."""
-    return _SELLS.get(text(row.side), Side.BUY)
+def side_of_activity(row: OrderRow | ActivityRow) -> Side:
+    """The side as a row says it; of one that says none, see `quantity_of`."""
+    return _SIDES.get(text(row.side), Side.BUY)
+
+
+def quantity_of(row: OrderRow | ActivityRow, given: Any) -> Decimal:
+    """A quantity of an order or an execution; no number where nobody says on which side it is, so
+    that the engine puts it aside."""
+    return number(given) if text(row.side) in _SIDES else NAN
 
 
 def type_of(row: OrderRow) -> OrderType:
@@ -288,7 +293,7 @@ def order_of(row: OrderRow, side: Side) -> VenueOrder:
         symbol=symbol_in(row),
         side=side,
         type=type_of(row),
-        quantity=number(row.qty),
+        quantity=quantity_of(row, row.qty),
         filled=filled_of(row),
         average_price=price_or_none(row.filled_avg_price),
         limit_price=price_or_none(row.limit_price),

@@ -376,3 +376,14 @@ def test_only_so_many_orders_are_known() -> None:
         known.see(OrderRow(id=f"v{n}", client_order_id=f"c{n}", side="buy"))
     assert (known.named("v0"), known.venue_id("c0")) == (None, "")
     assert known.venue_id(f"c{KEPT}") == f"v{KEPT}"
+
+
+@pytest.mark.parametrize("side", [None, "", "buy_or_sell", 7])
+def test_what_does_not_say_its_side_is_put_aside(side: Any) -> None:
+    row = OrderRow(id="there", symbol="AAPL", side=side, type="limit", qty="10", limit_price="95")
+    known = KnownOrders().see(row)
+    assert order_of(row, known.side).quantity.is_nan()
+    update = TradeUpdate(event="fill", order=row, price="95", qty="10")
+    assert fill_of_update("alpaca", update, known).quantity.is_nan()
+    line = ActivityRow(order_id="there", symbol="AAPL", side=side, qty="10", price="95")
+    assert fill_of_activity("alpaca", line, None).quantity.is_nan()
