@@ -152,7 +152,7 @@ class KnownOrders:
 
     def lost(self, why: str) -> None:
         """The connection has ended: numbers mean nothing any more, and nobody gets an answer."""
-        for known in self._by_number.values():
+        for known in chain.from_iterable(self._by_ref.values()):
             known.order_id = 0
             known.settle(Ambiguous(f"after it was sent: {why}"))
             known.settle_cancel(Ambiguous(f"after its cancel was asked for: {why}"))
@@ -176,6 +176,9 @@ class KnownOrders:
     def learn(self, known: Known, client_id: int, order_id: int, perm_id: int) -> None:
         """By what else an order is known."""
         if order_id:
+            before = (known.client_id, known.order_id)
+            if self._by_number.get(before) is known:
+                del self._by_number[before]
             known.client_id, known.order_id = client_id, order_id
             self._by_number[client_id, order_id] = known
         if perm_id:

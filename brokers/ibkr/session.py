@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -73,6 +73,9 @@ class Session:
         self._client: Any = None
         self._questions: dict[int | str, _Question] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By the kind of question: one of each is asked at a time."""
+        self._turns: dict[str, asyncio.Task[list[Any]]] = {}
+        """The next question of each kind, which was not asked yet."""
         self._failed: asyncio.Future[None] | None = None
         self._over = False
         self.is_cut = False
@@ -194,43 +197,51 @@ class Session:
 
     # --- questions
 
-    async def open_orders(self, *, urgent: bool = True) -> list[Any]:
+    async def open_orders(self) -> list[Any]:
         """Every order that works, of all programs, as (contract, order, state)."""
-        return await self._ask_kind("openOrders", lambda c: c.reqAllOpenOrders(), urgent=urgent)
+        return await self._shared(
+            "openOrders", lambda: self._ask_kind("openOrders", lambda c: c.reqAllOpenOrders())
+        )
 
     async def completed_orders(self) -> list[Any]:
         """The orders that have ended lately, as (contract, order, state)."""
-        return await self._ask_kind(
-            "completedOrders", lambda c: c.reqCompletedOrders(False), urgent=True
+        return await self._shared(
+            "completedOrders",
+            lambda: self._ask_kind("completedOrders", lambda c: c.reqCompletedOrders(False)),
         )
 
     async def executions(self) -> list[Execution]:
         """The executions of all programs that TWS still has."""
         wanted = lib.ExecutionFilter()
-        return await self._ask(
-            key := self.next_id(), lambda c: c.reqExecutions(key, wanted), "executions"
-        )
+
+        def ask() -> Awaitable[list[Any]]:
+            key = self.next_id()
+            return self._ask(key, lambda c: c.reqExecutions(key, wanted), "executions")
+
+        return await self._shared("executions", ask)
 
     async def positions(self) -> list[tuple[str, Any, Decimal, Decimal]]:
         """What is held, as (account, contract, quantity, average cost)."""
-        rows = await self._ask_kind("positions", lambda c: c.reqPositions(), urgent=True, cost=2)
+        return await self._shared("positions", self._positions)
+
+    async def _positions(self) -> list[Any]:
+        rows = await self._ask_kind("positions", lambda c: c.reqPositions(), cost=2)
         self._unsubscribe(lambda c: c.cancelPositions())
         return rows
 
     async def summary(self) -> list[tuple[str, str, str, str]]:
         """The balances, as (account, tag, value, currency); one subscription at a time, for TWS
         allows two."""
-        async with self._locks["summary"]:
-            key = self.next_id()
-            try:
-                return await self._ask(
-                    key,
-                    lambda c: c.reqAccountSummary(key, "All", SUMMARY_TAGS),
-                    "balances",
-                    cost=2,
-                )
-            finally:
-                self._unsubscribe(lambda c: c.cancelAccountSummary(key))
+        return await self._shared("summary", self._summary)
+
+    async def _summary(self) -> list[Any]:
+        key = self.next_id()
+        try:
+            return await self._ask(
+                key, lambda c: c.reqAccountSummary(key, "All", SUMMARY_TAGS), "balances", cost=2
+            )
+        finally:
+            self._unsubscribe(lambda c: c.cancelAccountSummary(key))
 
     async def details(self, contract: Any, *, urgent: bool) -> list[Any]:
         """The contracts that fit. Raises Rejected where none does."""
@@ -268,7 +279,9 @@ class Session:
 
     async def time(self) -> Nanos:
         """The clock of TWS, in whole seconds."""
-        rows = await self._ask_kind("currentTime", lambda c: c.reqCurrentTime(), urgent=True)
+        rows = await self._shared(
+            "currentTime", lambda: self._ask_kind("currentTime", lambda c: c.reqCurrentTime())
+        )
         return int(rows[0]) * NS_PER_SECOND
 
     def _unsubscribe(self, what: Callable[[Any], None]) -> None:
@@ -278,15 +291,30 @@ class Session:
                 self._write(what)
 
     async def _ask_kind(
-        self, kind: str, what: Callable[[Any], None], *, urgent: bool, cost: int = 1
+        self, kind: str, what: Callable[[Any], None], *, cost: int = 1
     ) -> list[Any]:
-        """Ask what is answered without a number: one at a time, and none may stay owed."""
+        """Ask what is answered without a number, so that none may stay owed; in its turn alone."""
+        try:
+            return await self._ask(kind, what, kind, cost=cost)
+        except Ambiguous:
+            self._end(f"TWS did not answer {kind}")
+            raise
+
+    async def _shared(self, kind: str, ask: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
+        """The rows of a question of which one is asked at a time. Whoever comes while one is under
+        way shares the next one with all others who wait for it, and takes it from nobody by giving
+        up."""
+        turn = self._turns.get(kind)
+        if turn is None:
+            turn = asyncio.create_task(self._turn(kind, ask), name=f"question to TWS: {kind}")
+            turn.add_done_callback(_taken_note_of)  # nobody may be left to hear it
+            self._turns[kind] = turn
+        return await asyncio.shield(turn)
+
+    async def _turn(self, kind: str, ask: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
         async with self._locks[kind]:
-            try:
-                return await self._ask(kind, what, kind, urgent=urgent, cost=cost)
-            except (Ambiguous, asyncio.CancelledError):
-                self._end(f"TWS did not answer {kind}")
-                raise
+            del self._turns[kind]
+            return await ask()
 
     async def _ask(
         self,
@@ -450,3 +478,8 @@ class Session:
     def marketDataType(self, request: int, kind: int) -> None:
         if self._ticks is not None:
             self._ticks.type_of_data(request, kind)
+
+
+def _taken_note_of(turn: asyncio.Task[list[Any]]) -> None:
+    if not turn.cancelled():
+        turn.exception()

@@ -944,6 +944,34 @@ async def test_the_same_question_twice_at_once_is_answered_twice(lab: TwsLab) ->
     assert held[0].equity == held[1].equity
 
 
+async def test_C200_those_who_ask_the_same_at_once_share_an_answer(lab: TwsLab, tws: Tws) -> None:
+    """Many orders that are in doubt are asked about together: none of them is put off by that."""
+    await lab.start()
+    await lab.submit("a", limit="95")
+    await lab.submit("b", "BUY", "10")
+    await lab.until("b", S.FILLED)
+    before = len(tws.requests)
+    orders, fills = await asyncio.gather(
+        asyncio.gather(*(lab.broker.get_order(x) for x in ("a", "b", "c") * 20)),
+        asyncio.gather(*(lab.broker.get_fills_since(0) for _ in range(20))),
+    )
+    assert [x and x.status for x in orders] == [S.NEW, S.FILLED, None] * 20
+    assert [len(each) for each in fills] == [1] * 20
+    assert len(tws.requests) - before <= 8
+
+
+async def test_whoever_gives_up_a_question_takes_it_from_nobody(lab: TwsLab, tws: Tws) -> None:
+    await lab.start()
+    await lab.submit("a", limit="95")
+    asked = [asyncio.ensure_future(lab.broker.get_open_orders()) for _ in range(3)]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    assert [len(await one) for one in asked[1:]] == [1, 1]
+    assert len(await lab.broker.get_open_orders()) == 1
+    assert [r for r in lab.seen if isinstance(r, LinkReport) and r.detail] == []
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_question_that_is_cancelled_leaves_no_answer_for_the_next(
     lab: TwsLab, tws: Tws
 ) -> None:

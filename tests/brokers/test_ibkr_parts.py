@@ -11,6 +11,7 @@ from brokers.ibkr import _lib
 from brokers.ibkr._lib import lib
 from brokers.ibkr.codec import price_of, stated, time_of
 from brokers.ibkr.executions import fill_id
+from brokers.ibkr.known import KnownOrders
 from brokers.ibkr.refusals import Meaning, meaning_of, refusal
 from brokers.ibkr.settings import IbkrConfig
 from brokers.ibkr.symbols import Symbols
@@ -238,3 +239,20 @@ def test_E11_without_a_library_it_is_said_what_to_install(
 def test_E13_the_paper_gateway_is_the_default() -> None:
     settings = IbkrConfig()
     assert (settings.port, settings.environment) == (4002, "paper")
+
+
+def test_C232_a_number_means_nothing_after_its_connection_whatever_order_had_it() -> None:
+    """A change by hand can make two orders of one number (research, ibkr 3.1): the number of each
+    would cancel another order on the next connection."""
+    known = KnownOrders(17)
+    first, second = known.of(17, 5, 100, "a"), known.of(17, 5, 101, "a")
+    assert first is not second
+    known.lost("the connection ended")
+    assert (first.order_id, second.order_id) == (0, 0)
+
+
+def test_C232_an_order_that_got_another_number_is_not_found_by_the_old_one() -> None:
+    known = KnownOrders(17)
+    order = known.of(17, 5, 100, "a")
+    assert known.of(17, 6, 100, "a") is order
+    assert (known.of_number(5), known.of_number(6)) == (None, order)
