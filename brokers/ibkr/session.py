@@ -9,7 +9,6 @@ it from the next, and the connection ends.
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final
@@ -18,6 +17,7 @@ from brokers.ibkr import refusals
 from brokers.ibkr._lib import lib
 from brokers.ibkr.codec import Codec, Execution
 from brokers.ibkr.listener import Listener, Status, Ticks
+from brokers.ibkr.questions import Questions
 from brokers.ibkr.refusals import Meaning, meaning_of
 from brokers.net.budget import Budget, Need
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS: Final = 8.0
 """How long one attempt may take; the first after the gateway has started is slow."""
 
-ANSWER_SECONDS: Final = 4.0
 RULE_SECONDS: Final = 1.0
 """TWS says nothing about a market rule that it does not know."""
 
@@ -41,14 +40,6 @@ library's queue, which it drops without a word."""
 NO_REQUEST: Final = -1
 
 SUMMARY_TAGS: Final = "NetLiquidation,BuyingPower,$LEDGER:ALL"
-
-
-class _Question:
-    __slots__ = ("answer", "rows")
-
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
-        self.answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
 
 class Session:
@@ -71,11 +62,7 @@ class Session:
         self._ticks = ticks
         self._budget = budget
         self._client: Any = None
-        self._questions: dict[int | str, _Question] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        """By the kind of question: one of each is asked at a time."""
-        self._turns: dict[str, asyncio.Task[list[Any]]] = {}
-        """The next question of each kind, which was not asked yet."""
+        self._questions = Questions(self.send, self._end)
         self._failed: asyncio.Future[None] | None = None
         self._over = False
         self.is_cut = False
@@ -137,10 +124,7 @@ class Session:
         self._over = True
         if self._client is not None:
             self._client.disconnect()
-        for question in self._questions.values():
-            if not question.answer.done():
-                question.answer.set_exception(Ambiguous("the connection to TWS ended"))
-                question.answer.exception()  # nobody may be left to hear it
+        self._questions.end(Ambiguous("the connection to TWS ended"))
 
     def _end(self, why: str) -> None:
         """The connection is over: say why, once."""
@@ -199,15 +183,12 @@ class Session:
 
     async def open_orders(self) -> list[Any]:
         """Every order that works, of all programs, as (contract, order, state)."""
-        return await self._shared(
-            "openOrders", lambda: self._ask_kind("openOrders", lambda c: c.reqAllOpenOrders())
-        )
+        return await self._questions.unnumbered("openOrders", lambda c: c.reqAllOpenOrders())
 
     async def completed_orders(self) -> list[Any]:
         """The orders that have ended lately, as (contract, order, state)."""
-        return await self._shared(
-            "completedOrders",
-            lambda: self._ask_kind("completedOrders", lambda c: c.reqCompletedOrders(False)),
+        return await self._questions.unnumbered(
+            "completedOrders", lambda c: c.reqCompletedOrders(False)
         )
 
     async def executions(self) -> list[Execution]:
@@ -216,28 +197,28 @@ class Session:
 
         def ask() -> Awaitable[list[Any]]:
             key = self.next_id()
-            return self._ask(key, lambda c: c.reqExecutions(key, wanted), "executions")
+            return self._questions.ask(key, lambda c: c.reqExecutions(key, wanted), "executions")
 
-        return await self._shared("executions", ask)
+        return await self._questions.shared("executions", ask)
 
     async def positions(self) -> list[tuple[str, Any, Decimal, Decimal]]:
         """What is held, as (account, contract, quantity, average cost)."""
-        return await self._shared("positions", self._positions)
+        return await self._questions.shared("positions", self._positions)
 
     async def _positions(self) -> list[Any]:
-        rows = await self._ask_kind("positions", lambda c: c.reqPositions(), cost=2)
+        rows = await self._questions.alone("positions", lambda c: c.reqPositions(), cost=2)
         self._unsubscribe(lambda c: c.cancelPositions())
         return rows
 
     async def summary(self) -> list[tuple[str, str, str, str]]:
         """The balances, as (account, tag, value, currency); one subscription at a time, for TWS
         allows two."""
-        return await self._shared("summary", self._summary)
+        return await self._questions.shared("summary", self._summary)
 
     async def _summary(self) -> list[Any]:
         key = self.next_id()
         try:
-            return await self._ask(
+            return await self._questions.ask(
                 key, lambda c: c.reqAccountSummary(key, "All", SUMMARY_TAGS), "balances", cost=2
             )
         finally:
@@ -246,13 +227,13 @@ class Session:
     async def details(self, contract: Any, *, urgent: bool) -> list[Any]:
         """The contracts that fit. Raises Rejected where none does."""
         key = self.next_id()
-        return await self._ask(
+        return await self._questions.ask(
             key, lambda c: c.reqContractDetails(key, contract), "a contract", urgent=urgent
         )
 
     async def market_rule(self, rule: int, *, urgent: bool) -> list[tuple[Decimal, Decimal]]:
         """The bands of a price grid, as (from this price on, step)."""
-        return await self._ask(
+        return await self._questions.ask(
             f"rule {rule}",
             lambda c: c.reqMarketRule(rule),
             "a market rule",
@@ -264,7 +245,7 @@ class Session:
         """Bars, each as (time in seconds, open, high, low, close, volume)."""
         key = self.next_id()
         try:
-            return await self._ask(
+            return await self._questions.ask(
                 key,
                 lambda c: c.reqHistoricalData(
                     key, contract, "", duration, size, what, False, 2, False, []
@@ -279,9 +260,7 @@ class Session:
 
     async def time(self) -> Nanos:
         """The clock of TWS, in whole seconds."""
-        rows = await self._shared(
-            "currentTime", lambda: self._ask_kind("currentTime", lambda c: c.reqCurrentTime())
-        )
+        rows = await self._questions.unnumbered("currentTime", lambda c: c.reqCurrentTime())
         return int(rows[0]) * NS_PER_SECOND
 
     def _unsubscribe(self, what: Callable[[Any], None]) -> None:
@@ -289,64 +268,6 @@ class Session:
         if self.is_open:
             with contextlib.suppress(NotSent):  # it ends with the connection too
                 self._write(what)
-
-    async def _ask_kind(
-        self, kind: str, what: Callable[[Any], None], *, cost: int = 1
-    ) -> list[Any]:
-        """Ask what is answered without a number, so that none may stay owed; in its turn alone."""
-        try:
-            return await self._ask(kind, what, kind, cost=cost)
-        except Ambiguous:
-            self._end(f"TWS did not answer {kind}")
-            raise
-
-    async def _shared(self, kind: str, ask: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
-        """The rows of a question of which one is asked at a time. Whoever comes while one is under
-        way shares the next one with all others who wait for it, and takes it from nobody by giving
-        up."""
-        turn = self._turns.get(kind)
-        if turn is None:
-            turn = asyncio.create_task(self._turn(kind, ask), name=f"question to TWS: {kind}")
-            turn.add_done_callback(_taken_note_of)  # nobody may be left to hear it
-            self._turns[kind] = turn
-        return await asyncio.shield(turn)
-
-    async def _turn(self, kind: str, ask: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
-        async with self._locks[kind]:
-            del self._turns[kind]
-            return await ask()
-
-    async def _ask(
-        self,
-        key: int | str,
-        what: Callable[[Any], None],
-        name: str,
-        *,
-        urgent: bool = True,
-        cost: int = 1,
-        seconds: float = 0,
-    ) -> list[Any]:
-        question = _Question()
-        self.send(what, urgent=urgent, cost=cost)
-        self._questions[key] = question
-        try:
-            async with asyncio.timeout(seconds or ANSWER_SECONDS):
-                return await question.answer
-        except TimeoutError as error:
-            raise Ambiguous(f"TWS did not answer the question for {name} in time") from error
-        finally:
-            if self._questions.get(key) is question:
-                del self._questions[key]
-
-    def _row(self, key: int | str, row: Any) -> None:
-        question = self._questions.get(key)
-        if question is not None:
-            question.rows.append(row)
-
-    def _answered(self, key: int | str, rows: list[Any] | None = None) -> None:
-        question = self._questions.get(key)
-        if question is not None and not question.answer.done():
-            question.answer.set_result(question.rows if rows is None else rows)
 
     # --- what the decoder calls
 
@@ -366,10 +287,9 @@ class Session:
         meaning = meaning_of(code)
         if meaning is Meaning.RATE:
             self._budget.shut(refusals.RATE_WAIT)
-        question = self._questions.get(request)
-        if question is not None:
-            if meaning is not Meaning.NOTICE and not question.answer.done():
-                question.answer.set_exception(refusals.refusal(code, text))
+        if self._questions.is_open(request):
+            if meaning is not Meaning.NOTICE:
+                self._questions.refused(request, refusals.refusal(code, text))
         elif request > 0:
             if self._ticks is None or not self._ticks.refused(request, code, text):
                 self._listener.order_error(request, code, text)
@@ -409,63 +329,63 @@ class Session:
         if order.whatIf:
             return  # a question what it would cost, by another program: there is no order
         self._listener.order_told(contract, order, state)
-        self._row("openOrders", (contract, order, state))
+        self._questions.row("openOrders", (contract, order, state))
 
     def openOrderEnd(self) -> None:
-        self._answered("openOrders")
+        self._questions.answered("openOrders")
 
     def orderStatus(self, *told: Any) -> None:
         self._listener.status_told(Status(*told))
 
     def completedOrder(self, contract: Any, order: Any, state: Any) -> None:
-        self._row("completedOrders", (contract, order, state))
+        self._questions.row("completedOrders", (contract, order, state))
 
     def completedOrdersEnd(self) -> None:
-        self._answered("completedOrders")
+        self._questions.answered("completedOrders")
 
     def execDetails(self, told: Execution) -> None:
         if told.request == NO_REQUEST:
             self._listener.execution_told(told)
         else:
-            self._row(told.request, told)
+            self._questions.row(told.request, told)
 
     def execDetailsEnd(self, request: int) -> None:
-        self._answered(request)
+        self._questions.answered(request)
 
     def commissionReport(self, execution_id: str, fee: Decimal, currency: str) -> None:
         self._listener.commission_told(execution_id, fee, currency)
 
     def position(self, account: str, contract: Any, quantity: Decimal, cost: Decimal) -> None:
-        self._row("positions", (account, contract, quantity, cost))
+        self._questions.row("positions", (account, contract, quantity, cost))
 
     def positionEnd(self) -> None:
-        self._answered("positions")
+        self._questions.answered("positions")
 
     def accountSummary(
         self, request: int, account: str, tag: str, value: str, currency: str
     ) -> None:
-        self._row(request, (account, tag, value, currency))
+        self._questions.row(request, (account, tag, value, currency))
 
     def accountSummaryEnd(self, request: int) -> None:
-        self._answered(request)
+        self._questions.answered(request)
 
     def contractDetails(self, request: int, details: Any) -> None:
-        self._row(request, details)
+        self._questions.row(request, details)
 
     def contractDetailsEnd(self, request: int) -> None:
-        self._answered(request)
+        self._questions.answered(request)
 
     def marketRule(self, rule: int, bands: list[tuple[Decimal, Decimal]]) -> None:
-        self._answered(f"rule {rule}", bands)
+        self._questions.answered(f"rule {rule}", bands)
 
     def historicalData(self, request: int, bar: list[str]) -> None:
-        self._row(request, bar)
+        self._questions.row(request, bar)
 
     def historicalDataEnd(self, request: int) -> None:
-        self._answered(request)
+        self._questions.answered(request)
 
     def currentTime(self, seconds: int) -> None:
-        self._answered("currentTime", [seconds])
+        self._questions.answered("currentTime", [seconds])
 
     def tickPrice(self, request: int, kind: int, price: Decimal, size: Decimal) -> None:
         if self._ticks is not None:
@@ -478,8 +398,3 @@ class Session:
     def marketDataType(self, request: int, kind: int) -> None:
         if self._ticks is not None:
             self._ticks.type_of_data(request, kind)
-
-
-def _taken_note_of(turn: asyncio.Task[list[Any]]) -> None:
-    if not turn.cancelled():
-        turn.exception()

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("eventkit", reason="neither ib_async nor ib_insync is installed")
 
-from brokers.ibkr import adapter, executions, market, orders, session
+from brokers.ibkr import adapter, executions, market, orders, questions, session
 from brokers.ibkr.executions import NO_COMMISSION
 from engine.domain.ids import unnamed_order_id
 from engine.domain.instrument import Facts, instrument_of
@@ -57,7 +57,7 @@ async def lab(tws: Tws) -> AsyncIterator[TwsLab]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that do not come are not waited for long."""
     monkeypatch.setattr(adapter, "ANSWER_SECONDS", SOON)
-    monkeypatch.setattr(session, "ANSWER_SECONDS", SOON)
+    monkeypatch.setattr(questions, "ANSWER_SECONDS", SOON)
     monkeypatch.setattr(session, "OPEN_SECONDS", SOON)
     monkeypatch.setattr(executions, "COMMISSION_SECONDS", SOON)
     monkeypatch.setattr(orders, "EXECUTION_SECONDS", SOON)
@@ -399,7 +399,7 @@ async def test_an_order_waits_for_what_is_asked_of_its_own_contract_alone(
     lab: TwsLab, tws: Tws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What reduces never waits behind the question for another symbol (rule 3)."""
-    monkeypatch.setattr(session, "ANSWER_SECONDS", 60)
+    monkeypatch.setattr(questions, "ANSWER_SECONDS", 60)
     monkeypatch.setattr(session, "RULE_SECONDS", 60)
     await lab.start()
     tws.fault("details", "swallow")
