@@ -78,6 +78,25 @@ class Lab:
             ):
                 return report
 
+    async def linked(self, state: LinkState) -> LinkReport:
+        """Read reports up to the next one of the connection, which must tell this."""
+        while True:
+            report = await self.next_report()
+            if isinstance(report, LinkReport):
+                assert report.state is state
+                return report
+
+    async def disconnected(self) -> LinkReport:
+        """Read reports up to the next one of the connection, which must tell that it is gone."""
+        return await self.linked(LinkState.DISCONNECTED)
+
+    async def filled(self) -> OrderReport:
+        """Read reports until one of an execution."""
+        while True:
+            report = await self.next_report()
+            if isinstance(report, OrderReport) and report.fill is not None:
+                return report
+
     def of(self, client_order_id: str) -> list[OrderStatus]:
         """The statuses reported of an order so far."""
         return [

@@ -12,7 +12,6 @@ import pytest
 from brokers.binance.client import TIMEOUT_SECONDS
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus
-from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -60,15 +59,6 @@ def sent(server: BinanceServer, name: str) -> list[dict[str, str]]:
         for op, _, path in server.requests
         if op == name
     ]
-
-
-async def down(lab: Lab) -> LinkReport:
-    """Reads until the connection is told to be gone."""
-    while True:
-        report = await lab.next_report()
-        if isinstance(report, LinkReport):
-            assert report.state is LinkState.DISCONNECTED
-            return report
 
 
 def said(code: int, msg: str = "said so", **more: Any) -> dict[str, Any]:
@@ -268,7 +258,7 @@ async def test_C211_the_end_of_the_stream_is_told_and_the_next_connection_subscr
         await server.hang_up(int(how))
     else:
         getattr(server, how)()
-    report = await down(lab)
+    report = await lab.disconnected()
     words = {"shut_down": "serverShutdown", "terminate": "eventStreamTerminated"}
     assert words.get(how, how) in report.detail
     await lab.price("94")  # nobody listens
@@ -315,7 +305,7 @@ async def test_a_trade_in_a_symbol_that_is_not_known_ends_the_stream_and_is_foun
         server.exchange.place(
             client_id="byhand", symbol="BNBUSDT", sign=1, quantity=D(1), kind="market"
         )
-        assert "BNBUSDT" in (await down(lab)).detail
+        assert "BNBUSDT" in (await lab.disconnected()).detail
         await lab.broker.disconnect()
         await lab.start()
         (fill,) = await lab.broker.get_fills_since(0)
@@ -669,7 +659,7 @@ async def test_what_is_held_costs_what_its_newest_buys_cost(
     assert position.quantity == D(3)
     told = position.average_price
     await lab.broker.disconnect()
-    await down(lab)
+    await lab.disconnected()
     await lab.start()
     await lab.price("130")
     (position,) = await lab.broker.get_positions()

@@ -25,12 +25,10 @@ from brokers.coinbase.settings import CoinbaseConfig
 from engine.config.trading import MarketConfig
 from engine.domain.ids import order_id
 from engine.domain.order import Fill, OrderStatus, OrderType
-from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
     AuthFailed,
     BrokerError,
-    LinkReport,
     MarketClosed,
     NotSent,
     OrderReport,
@@ -113,14 +111,6 @@ async def venue() -> AsyncIterator[CoinbaseVenue]:
 async def lab(venue: CoinbaseVenue) -> AsyncIterator[Lab]:
     async with opened(venue) as made:
         yield made
-
-
-async def ended(lab: Lab) -> str:
-    """Read reports until the connection ends; why."""
-    while True:
-        report = await lab.next_report()
-        if isinstance(report, LinkReport) and report.state is LinkState.DISCONNECTED:
-            return report.detail
 
 
 def fills(lab: Lab) -> list[Fill]:
@@ -235,7 +225,7 @@ async def test_F02_a_venue_that_is_not_there_was_sent_nothing(
     await lab.start()
     await lab.broker.instrument("BTC-USD")
     await venue.stop()
-    assert await ended(lab)
+    assert (await lab.disconnected()).detail
     with pytest.raises(NotSent):
         await lab.submit("a")
     with pytest.raises(NotSent):
@@ -427,7 +417,7 @@ async def test_F05_a_list_of_executions_that_stays_behind_ends_the_stream(
     await lab.start()
     venue.hides_fills = True
     await lab.submit("a", "BUY", "0.5")
-    assert "has filled than the list of executions shows" in await ended(lab)
+    assert "has filled than the list of executions shows" in (await lab.disconnected()).detail
     await until(lambda: venue.streams == [])
     venue.hides_fills = False
     await lab.broker.connect()
@@ -455,7 +445,7 @@ async def test_F06_a_message_that_is_missing_or_out_of_turn_ends_the_stream(
 ) -> None:
     await lab.start()
     getattr(venue, harm)()
-    assert "where" in await ended(lab)
+    assert "where" in (await lab.disconnected()).detail
     await lab.start()
     await lab.submit("a", "BUY", "0.5")
     await lab.until("a", _S.FILLED)
@@ -472,7 +462,7 @@ async def test_F06_what_filled_while_nobody_listened_is_in_the_list_with_the_sam
     venue.exchange.fill(order.id, D("0.25"), D(100))
     await lab.until("a", _S.PARTIALLY_FILLED)
     venue.skip()
-    await ended(lab)
+    await lab.disconnected()
     venue.exchange.fill(order.id, D("0.25"), D(99))
     await lab.broker.connect()
     told = await lab.broker.get_fills_since(0)
@@ -491,7 +481,7 @@ async def test_F07_a_stream_without_heartbeats_is_over(
     async with opened(venue) as quiet:
         await quiet.start()
         venue.muted = True
-        assert await ended(quiet) == "nothing was heard for 0.3 s"
+        assert (await quiet.disconnected()).detail == "nothing was heard for 0.3 s"
 
 
 async def test_F07_the_snapshot_comes_in_pages_and_every_order_of_it_is_known(
@@ -554,7 +544,7 @@ async def test_F08_a_token_that_is_refused_later_says_so(venue: CoinbaseVenue, l
         await lab.broker.get_account()
     assert "COINBASE" not in repr(lab.broker)
     venue.complain("authentication failure")
-    assert await ended(lab) == (
+    assert (await lab.disconnected()).detail == (
         "a message could not be taken: StreamFault: the venue says: authentication failure"
     )
 

@@ -65,28 +65,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(market, "AGAIN_SECONDS", SOON)
 
 
-async def disconnected(lab: TwsLab) -> LinkReport:
-    """The next word that the connection is gone."""
-    while True:
-        report = await lab.next_report()
-        if isinstance(report, LinkReport) and report.state is LinkState.DISCONNECTED:
-            return report
-
-
-async def connected(lab: TwsLab) -> None:
-    while True:
-        report = await lab.next_report()
-        if isinstance(report, LinkReport) and report.state is LinkState.CONNECTED:
-            return
-
-
 async def fill_of(lab: TwsLab, client_order_id: str) -> OrderReport:
-    """The next report of an execution of an order."""
-    while True:
-        report = await lab.next_report()
-        if isinstance(report, OrderReport) and report.fill is not None:
-            assert report.client_order_id == client_order_id
-            return report
+    """The next report of an execution, which is of that order."""
+    report = await lab.filled()
+    assert report.client_order_id == client_order_id
+    return report
 
 
 # --- sending
@@ -100,7 +83,7 @@ async def test_T07_an_order_whose_answer_was_lost_is_ambiguous_and_is_found_by_i
     tws.fault("place", play)
     with pytest.raises(Ambiguous):
         await lab.submit("a", limit="95")
-    assert "closed" in (await disconnected(lab)).detail
+    assert "closed" in (await lab.disconnected()).detail
     assert tws.count("place") == 1
     await lab.start()
     known = await lab.broker.get_order("a")
@@ -135,7 +118,7 @@ async def test_an_order_that_filled_while_we_were_away_is_found_with_its_executi
     tws.fault("place", "drop_after")
     with pytest.raises(Ambiguous):
         await lab.submit("a")
-    await disconnected(lab)
+    await lab.disconnected()
     await lab.start()
     known = await lab.broker.get_order("a")
     assert known is not None
@@ -496,7 +479,7 @@ async def test_an_order_that_ended_while_we_were_away_cannot_be_cancelled(
     await lab.start()
     await lab.submit("a", limit="95")
     tws.drop()
-    await disconnected(lab)
+    await lab.disconnected()
     tws.exchange.cancel(str(tws.ticket("a").perm_id))
     await lab.start()
     with pytest.raises(Rejected) as refused:
@@ -782,7 +765,7 @@ async def test_a_correction_of_what_an_earlier_process_heard_is_no_second_execut
     other = TwsLab(tws)
     await other.start()
     tws.correct(tws.executions[0], D("99.5"))
-    assert "corrects an execution that is not known" in (await disconnected(other)).detail
+    assert "corrects an execution that is not known" in (await other.disconnected()).detail
     assert not [r for r in other.seen if isinstance(r, OrderReport)]
     await other.start()
     (second,) = await other.broker.get_fills_since(0)
@@ -819,7 +802,7 @@ async def test_a_connection_that_breaks_is_told_once_and_numbers_are_learned_ane
     await lab.start()
     await lab.submit("a", limit="95")
     tws.drop()
-    report = await disconnected(lab)
+    report = await lab.disconnected()
     assert report.detail == "TWS closed the connection"
     with pytest.raises(NotSent):
         await lab.broker.get_positions()
@@ -835,7 +818,7 @@ async def test_a_number_that_is_given_out_again_is_another_order(lab: TwsLab, tw
     await lab.submit("a", limit="95")
     number = tws.ticket("a").order_id
     tws.drop()
-    await disconnected(lab)
+    await lab.disconnected()
     other = TwsLab(tws)
     tws.ticket("a").order_id = 0
     tws._next = iter(range(number - 1, number + 9))  # type: ignore[assignment]
@@ -930,7 +913,7 @@ async def test_an_answer_that_is_still_owed_is_taken_for_no_other(
     tws.fault(op, "swallow")
     with pytest.raises(Ambiguous):
         await QUESTIONS[op](lab)
-    assert "did not answer" in (await disconnected(lab)).detail
+    assert "did not answer" in (await lab.disconnected()).detail
     await lab.start()
     await QUESTIONS[op](lab)
 
@@ -980,7 +963,7 @@ async def test_a_question_that_is_cancelled_leaves_no_answer_for_the_next(
     asked = asyncio.ensure_future(lab.broker.get_positions())
     await tws.until("positions")
     asked.cancel()
-    assert "did not answer" in (await disconnected(lab)).detail
+    assert "did not answer" in (await lab.disconnected()).detail
 
 
 async def test_what_cannot_be_decoded_ends_the_connection_with_its_reason(
@@ -988,7 +971,7 @@ async def test_what_cannot_be_decoded_ends_the_connection_with_its_reason(
 ) -> None:
     await lab.start()
     tws.peers[0].send(11, -1, "half", "a", "message")
-    assert "message '11' cannot be taken" in (await disconnected(lab)).detail
+    assert "message '11' cannot be taken" in (await lab.disconnected()).detail
 
 
 async def test_what_nobody_asked_for_is_passed_over(lab: TwsLab, tws: Tws) -> None:
@@ -1016,7 +999,7 @@ async def test_nothing_is_left_of_connections_that_came_and_went(lab: TwsLab, tw
     for _ in range(3):
         await lab.start()
         await lab.broker.disconnect()
-        await disconnected(lab)
+        await lab.disconnected()
     assert ours() == set()
 
 
@@ -1030,7 +1013,7 @@ async def test_1100_is_a_break_and_1102_comes_back_with_what_was_missed(
     await lab.submit("a", limit="95")
     await lab.until("a", S.NEW)
     tws.lose_connection()
-    assert "1100" in (await disconnected(lab)).detail
+    assert "1100" in (await lab.disconnected()).detail
     placed = tws.count("place")
     for attempt in (
         lab.submit("b", limit="94"),
@@ -1042,7 +1025,7 @@ async def test_1100_is_a_break_and_1102_comes_back_with_what_was_missed(
             await attempt
     await lab.price("94")
     tws.find_connection()
-    await connected(lab)
+    await lab.linked(LinkState.CONNECTED)
     assert tws.count("place") == placed
     (fill,) = await lab.broker.get_fills_since(0)
     assert fill.client_order_id == "a"
@@ -1062,8 +1045,8 @@ async def test_a_word_that_it_is_back_is_a_break_even_where_its_loss_was_not_tol
     await next_quote(lab, feed)
     await tws.until("market_data", 2)
     tws.find_connection(data_lost=data_lost)
-    await disconnected(lab)
-    await connected(lab)
+    await lab.disconnected()
+    await lab.linked(LinkState.CONNECTED)
     await tws.until("market_data", 4 if data_lost else 2)
 
 
@@ -1083,7 +1066,7 @@ async def test_a_word_that_it_is_back_which_never_comes_keeps_us_out_for_a_while
 ) -> None:
     await lab.start()
     tws.lose_connection()
-    await disconnected(lab)
+    await lab.disconnected()
     tws.is_connected = True
     with pytest.raises(NotSent):
         await lab.broker.connect()
@@ -1094,7 +1077,7 @@ async def test_a_word_that_it_is_back_which_never_comes_keeps_us_out_for_a_while
 async def test_a_port_that_moved_ends_the_connection(lab: TwsLab, tws: Tws) -> None:
     await lab.start()
     tws.tell(1300, "Socket port has been reset: 7497")
-    assert "another port" in (await disconnected(lab)).detail
+    assert "another port" in (await lab.disconnected()).detail
 
 
 # --- whose account it is
@@ -1104,7 +1087,7 @@ async def test_C201_another_account_than_before_is_refused(lab: TwsLab, tws: Tws
     """Whoever logs in to TWS anew may do so with another login."""
     await lab.start()
     tws.drop()
-    await disconnected(lab)
+    await lab.disconnected()
     tws.accounts = ["DU7654321"]
     with pytest.raises(AuthFailed, match="DU1234567 before, and DU7654321 now"):
         await lab.broker.connect()
@@ -1322,9 +1305,9 @@ async def test_1101_subscribes_anew(lab: TwsLab, tws: Tws) -> None:
     await next_quote(lab, feed)
     await tws.until("market_data", 2)
     tws.lose_connection()
-    await disconnected(lab)
+    await lab.disconnected()
     tws.find_connection(data_lost=True)
-    await connected(lab)
+    await lab.linked(LinkState.CONNECTED)
     await tws.until("market_data", 4)
     tws.quote("AAPL", D(103))
     while (await next_quote(lab, feed)).last != 103:
@@ -1348,11 +1331,11 @@ async def test_a_symbol_that_could_not_be_asked_for_while_tws_was_cut_off_is_ask
 ) -> None:
     await lab.start()
     tws.lose_connection()
-    await disconnected(lab)
+    await lab.disconnected()
     asked = asyncio.ensure_future(anext(lab.adapter.market.events()))
     await asyncio.sleep(0)
     tws.find_connection()
-    await connected(lab)
+    await lab.linked(LinkState.CONNECTED)
     await tws.until("market_data", 2)
     asked.cancel()
 
@@ -1379,7 +1362,7 @@ async def test_a_new_connection_subscribes_anew(lab: TwsLab, tws: Tws) -> None:
     await next_quote(lab, feed)
     await tws.until("market_data", 2)
     tws.drop()
-    await disconnected(lab)
+    await lab.disconnected()
     await lab.start()
     await tws.until("market_data", 4)
     tws.quote("AAPL", D(103))

@@ -59,14 +59,6 @@ def said(code: str, *, row: bool = False, status: int = 200) -> dict[str, Any]:
     return {"status": status, "body": json.dumps(body)}
 
 
-async def lost(lab: Lab) -> LinkReport:
-    """Read reports until the connection is told as lost."""
-    while True:
-        report = await lab.next_report()
-        if isinstance(report, LinkReport) and report.state is LinkState.DISCONNECTED:
-            return report
-
-
 async def fills_until(lab: Lab, key: str, quantity: str) -> list[OrderReport]:
     """Read reports until so much of an order has been told as executions."""
     found: list[OrderReport] = []
@@ -395,7 +387,7 @@ async def test_C441_a_stream_that_the_venue_closes_is_told_once_and_both_come_ba
     server: OkxServer, lab: Lab, which: str
 ) -> None:
     await server.hang_up(which)
-    assert "4004" in (await lost(lab)).detail
+    assert "4004" in (await lab.disconnected()).detail
     await lab.start()
     await lab.submit("a", "BUY", "1")
     await lab.until("a", S.FILLED)
@@ -412,7 +404,7 @@ async def test_nothing_is_left_of_a_connection_that_is_over(server: OkxServer, e
         assert len(server.sockets) == 2
         if ends == "by them":
             await server.hang_up()
-            await lost(lab)
+            await lab.disconnected()
         await lab.broker.disconnect()
         await lab.broker.disconnect()
         names = {task.get_name() for task in asyncio.all_tasks() - before if not task.done()}
@@ -586,7 +578,7 @@ async def test_a_stop_expires_that_comes_late(
 
 async def test_a_log_out_in_the_middle_ends_the_stream(server: OkxServer, lab: Lab) -> None:
     server.log_out()
-    assert "60011" in (await lost(lab)).detail
+    assert "60011" in (await lab.disconnected()).detail
 
 
 # --- 9: limits
@@ -632,7 +624,7 @@ async def test_a_notice_that_the_connection_will_be_closed_ends_it(
     server: OkxServer, lab: Lab
 ) -> None:
     server.notice()
-    assert "64008" in (await lost(lab)).detail
+    assert "64008" in (await lab.disconnected()).detail
 
 
 @pytest.mark.parametrize("channel", ["orders", "orders-algo"])
@@ -640,7 +632,9 @@ async def test_too_many_connections_are_told_after_the_acknowledgement_and_end_t
     server: OkxServer, lab: Lab, channel: str
 ) -> None:
     server.refuse_channel(channel)
-    assert f"too many connections to the channel {channel} (30)" in (await lost(lab)).detail
+    assert (
+        f"too many connections to the channel {channel} (30)" in (await lab.disconnected()).detail
+    )
 
 
 @pytest.mark.parametrize(
