@@ -57,6 +57,11 @@ def price_of(value: Any) -> Decimal | None:
     return None if found == 0 else found
 
 
+def at_most(number: Decimal, limit: Decimal) -> bool:
+    """Whether both are numbers, and the first is no more than the second."""
+    return number.is_finite() and limit.is_finite() and number <= limit
+
+
 def time_of(text: str) -> Nanos:
     """Nanoseconds UTC of `20260302 10:00:00 US/Eastern`, or of `20260302-15:00:00`, which is UTC.
 

@@ -1,8 +1,7 @@
-"""What is known of orders at TWS, and the reports that follow from it (C-231, C-232, D-64).
+"""What becomes of orders at TWS, by what it tells of them (C-231, C-232, D-64).
 
 TWS tells of an order in several messages, in any order, some of them twice and some never. What
-filled is the sum of the executions. A report of an execution waits for its commission, which comes
-in a message of its own, and whatever else is told of the order waits behind it.
+filled is the sum of the executions.
 """
 
 import asyncio
@@ -11,12 +10,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from brokers.ibkr import executions
-from brokers.ibkr.codec import Execution, price_of, stated
-from brokers.ibkr.executions import NO_COMMISSION, Executions, fill_id
+from brokers.ibkr.codec import Execution, at_most, price_of, stated
+from brokers.ibkr.executions import Executions, fill_id
 from brokers.ibkr.known import Held, Known, KnownOrders
 from brokers.ibkr.listener import Status
 from brokers.ibkr.refusals import RATE_WAIT, Meaning, meaning_of
+from brokers.ibkr.reports import Reports
 from brokers.ibkr.symbols import Symbols
 from brokers.ibkr.words import ENDED, STATUSES, TIMES, TYPES, prices
 from brokers.net.numbers import NAN, number
@@ -56,15 +55,12 @@ class Orders:
         put: Callable[[OrderReport], None],
     ) -> None:
         """`name` is the account's under `[brokers]`; `put` takes a report."""
-        self._name = name
-        self._client_id = client_id
         self._symbols = symbols
-        self._clock = clock
         self._orders = known
         self._executions = executed
-        self._put = put
-        self._waiting: dict[str, tuple[Known, Held]] = {}
-        """The executions whose commission has not come, and who waits for it."""
+        self._reports = Reports(
+            name=name, client_id=client_id, clock=clock, executed=executed, put=put
+        )
 
     # --- what is told of orders
 
@@ -92,7 +88,7 @@ class Orders:
             return None
         self._orders.learn(known, told.client_id, told.order_id, told.perm_id)
         filled = stated(told.filled)
-        if filled is not None and not _at_most(filled, known.filled):
+        if filled is not None and not at_most(filled, known.filled):
             known.filled = filled
             known.average = price_of(told.average)
         self._status(known, told.status, is_counted=filled is not None)
@@ -135,11 +131,11 @@ class Orders:
 
     def _once(self, known: Known, status: OrderStatus, text: str = "") -> None:
         if status not in known.told:
-            self._tell(known, Held(status, text))
+            self._reports.tell(known, Held(status, text))
 
     def _filled(self, known: Known) -> None:
         """TWS says that all of it has filled; the executions say it where they came."""
-        if not known.executed or not _at_most(known.filled, known.executed):
+        if not known.executed or not at_most(known.filled, known.executed):
             asyncio.get_running_loop().call_later(EXECUTION_SECONDS, self._filled_late, known)
         else:
             self._filled_late(known)
@@ -154,7 +150,7 @@ class Orders:
         known.settle_cancel()
         self._orders.ended(known)
         if last.status not in known.told:
-            self._tell(known, last)
+            self._reports.tell(known, last)
 
     # --- errors
 
@@ -217,70 +213,20 @@ class Orders:
         if told.quantity.is_finite():
             known.executions[fill_id(told.id)] = told.quantity
         total = known.executed if told.total is None else told.total
-        if not _at_most(total, known.filled):
+        if not at_most(total, known.filled):
             known.filled = total
         held = Held(_S.PARTIALLY_FILLED)
-        held.execution = told
-        if known.quantity is not None and _at_most(known.quantity, total):
+        if known.quantity is not None and at_most(known.quantity, total):
             held.status = _S.FILLED
             if not known.has_ended:
                 known.status = _S.FILLED
                 self._orders.ended(known)
-        if not self._executions.is_charged(told.id):
-            held.is_ready = False
-            self._waiting[told.id] = (known, held)
-            asyncio.get_running_loop().call_later(
-                executions.COMMISSION_SECONDS, self._ready, told.id
-            )
-        self._tell(known, held)
+        self._reports.tell_execution(known, held, told)
 
     def commission_told(self, execution_id: str, fee: Decimal, currency: str) -> None:
         """The commission of an execution; the same may be told again."""
         self._executions.charged(execution_id, fee, currency)
-        self._ready(execution_id)
-
-    # --- reports
-
-    def _tell(self, known: Known, held: Held) -> None:
-        known.told.add(held.status)
-        if held.execution is None and known.client_id != self._client_id:
-            return  # of another program: it is told in lists alone, and these the engine asks for
-        known.held.append(held)
-        self._release(known)
-
-    def _ready(self, execution_id: str) -> None:
-        """An execution waits no longer. Does nothing where it does not wait."""
-        known, held = self._waiting.pop(execution_id, (None, None))
-        if known is not None and held is not None:
-            held.is_ready = True
-            self._release(known)
-
-    def _release(self, known: Known) -> None:
-        """Hand on what waits for nothing, in the order in which it was told."""
-        while known.held and known.held[0].is_ready:
-            self._put(self._report(known, known.held.popleft()))
-
-    def _report(self, known: Known, held: Held) -> OrderReport:
-        told, text = held.execution, held.text
-        fill = None if told is None else self._executions.fill(told)
-        if told is not None and not self._executions.is_charged(told.id):
-            text = NO_COMMISSION
-        return OrderReport(
-            account=self._name,
-            client_order_id=known.ref,
-            venue_order_id=known.venue_id,
-            symbol=known.symbol,
-            status=held.status,
-            fill=fill,
-            filled=_filled_by_then(known, held),
-            quantity=known.quantity,
-            limit_price=known.limit,
-            stop_price=known.stop,
-            time_in_force=known.tif,
-            text=text,
-            code=held.code,
-            time=self._clock.now(),
-        )
+        self._reports.ready(execution_id)
 
     # --- lists
 
@@ -330,24 +276,3 @@ class Orders:
             time_in_force=TIMES.get(order.tif),
             status=status,
         )
-
-
-def _filled_by_then(known: Known, held: Held) -> Decimal | None:
-    """How much of the order had filled by then; None where nobody has said it.
-
-    What was told of it before it ended is less than that where an execution was lost: an end has a
-    number only from what told the end, and the whole order only from a number that is as large.
-    """
-    if held.execution is not None and held.execution.total is not None:
-        return held.execution.total
-    if held.execution is not None or held.status not in TERMINAL:
-        return known.filled
-    if held.status is _S.FILLED:
-        whole = known.quantity
-        return known.filled if whole is not None and _at_most(whole, known.filled) else None
-    return known.filled if held.is_counted else None
-
-
-def _at_most(number: Decimal, limit: Decimal) -> bool:
-    """Whether both are numbers, and the first is no more than the second."""
-    return number.is_finite() and limit.is_finite() and number <= limit
