@@ -17,7 +17,7 @@ from brokers.ibkr.listener import Status
 from brokers.ibkr.refusals import RATE_WAIT, Meaning, meaning_of
 from brokers.ibkr.reports import Reports
 from brokers.ibkr.symbols import Symbols
-from brokers.ibkr.words import ENDED, STATUSES, TIMES, TYPES, prices
+from brokers.ibkr.words import ENDED, SIDES, STATUSES, TIMES, TYPES, prices
 from brokers.net.numbers import NAN, number
 from engine.domain.account import VenueOrder
 from engine.domain.money import ZERO
@@ -74,9 +74,9 @@ class Orders:
     def _terms(self, known: Known, contract: Any, order: Any) -> None:
         known.account = order.account
         known.symbol = self._symbols.ours(contract)
-        known.side = Side.BUY if order.action == "BUY" else Side.SELL
+        known.side = SIDES.get(order.action, Side.BUY)
         known.type = TYPES.get(order.orderType)
-        known.quantity = stated(order.totalQuantity)
+        known.quantity = stated(order.totalQuantity) if order.action in SIDES else NAN
         known.limit, known.stop = prices(known.type, order)
         known.tif = TIMES.get(order.tif)
 
@@ -267,9 +267,9 @@ class Orders:
             client_order_id=order.orderRef or ("" if known is None else known.ref),
             venue_order_id=str(order.permId) if order.permId else "",
             symbol=self._symbols.ours(contract),
-            side=Side.BUY if order.action == "BUY" else Side.SELL,
+            side=SIDES.get(order.action, Side.BUY),
             type=kind or OrderType.MARKET,
-            quantity=whole or filled + left,
+            quantity=whole or filled + left if order.action in SIDES else NAN,
             filled=filled,
             limit_price=limit,
             stop_price=stop,

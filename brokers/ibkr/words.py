@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from brokers.ibkr.codec import price_of
 from brokers.net.numbers import NAN
-from engine.domain.order import OrderStatus, OrderType, TimeInForce
+from engine.domain.order import OrderStatus, OrderType, Side, TimeInForce
 
 _S = OrderStatus
 
@@ -31,6 +31,12 @@ ENDED: Final[dict[str, OrderStatus]] = {
     "Inactive": _S.REJECTED,
 }
 """What a word says in the list of orders that have ended."""
+
+SIDES: Final[dict[str, Side]] = {
+    "BUY": Side.BUY, "SELL": Side.SELL, "SSHORT": Side.SELL_SHORT, "SLONG": Side.SELL,
+}  # fmt: skip
+"""What an order does. Of one with another word nobody knows it: its quantity is no number, and the
+engine puts it aside with its symbol."""
 
 TYPES: Final[dict[str, OrderType]] = {
     "MKT": OrderType.MARKET,

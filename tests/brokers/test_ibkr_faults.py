@@ -706,6 +706,23 @@ async def test_a_combination_is_executed_by_its_legs_alone(lab: TwsLab, tws: Tws
     assert lab.of("a") == [S.NEW, S.FILLED]
 
 
+async def test_an_order_whose_side_is_none_is_put_aside(lab: TwsLab, tws: Tws) -> None:
+    await lab.start()
+    by_hand = tws.place_by_hand(AAPL, "BUY", "7", "90")
+    (known,) = await lab.broker.get_open_orders()
+    assert (known.side, known.quantity) == (Side.BUY, D(7))
+    by_hand.action = "SSHORT"
+    (known,) = await lab.broker.get_open_orders()
+    assert (known.side, known.quantity) == (Side.SELL_SHORT, D(7))
+    by_hand.action = "TURN"
+    (known,) = await lab.broker.get_open_orders()
+    assert known.quantity.is_nan()
+    tws.exchange.cancel(str(by_hand.perm_id))
+    ended = await lab.broker.get_order(unnamed_order_id(NAME, str(by_hand.perm_id)))
+    assert ended is not None
+    assert ended.quantity.is_nan()
+
+
 async def test_an_execution_whose_side_is_none_is_put_aside(lab: TwsLab, tws: Tws) -> None:
     await lab.start()
     await lab.submit("a", "BUY", "10")
