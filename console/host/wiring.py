@@ -24,6 +24,7 @@ from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
 from console.host.secrets import KNOWN, SecretStore
 from console.host.sectors import SectorFileError, sectors
+from console.host.venues import venues
 from engine.config import Config, account_id, digest, opened
 from engine.config.accounts import routed
 from engine.config.venue import RealVenueConfig
@@ -32,6 +33,7 @@ from engine.domain.instrument import Instrument
 from engine.ports import Capabilities, Clock, Latch, MarketData
 from engine.reference.rates import ReferenceRate
 from engine.reference.textfile import BadFile
+from engine.reference.venues import Venue
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import SendGate
 from engine.state.book import STATE_FORMAT, Book
@@ -129,6 +131,11 @@ def _rates(config: Config) -> tuple[ReferenceRate, ...]:
         return rates(config.data.rates, config.account.currency)
 
 
+def _venues(config: Config) -> dict[str, Venue]:
+    with _named("venues"):
+        return venues(config)
+
+
 @contextmanager
 def _named(key: str) -> Iterator[None]:
     """What is wrong with a file, with the key of the config that names it."""
@@ -146,6 +153,7 @@ def read_files(config: Config) -> None:
     _table(config)
     _sectors(config)
     _rates(config)
+    _venues(config)
 
 
 def home_calendar(config: Config, rules: Instruments, symbols: tuple[str, ...]) -> str:
@@ -204,6 +212,7 @@ def _world(
             usual=home_calendar(config, rules, symbols),
         ),
         reference_rates=_rates(config),
+        venues=_venues(config),
     )
 
 

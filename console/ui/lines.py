@@ -366,6 +366,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.IntentEnded: lambda e: JournalLine("INTENT", f"{e.plan} ended: {e.reason}"),
     ev.LegRefused: lambda e: JournalLine("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderIntended: _intended,
+    ev.OrderRouted: lambda e: JournalLine("ROUTE", f"{e.symbol} to {e.account}: {e.choice.reason}"),
     ev.OrderRefused: lambda e: JournalLine("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,
     ev.VenueSilent: lambda e: JournalLine(

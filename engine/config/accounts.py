@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 
 from engine.config.model import Config
+from engine.config.trading import RouteConfig
 
 
 def opened(config: Config) -> tuple[str, ...]:
@@ -13,7 +14,7 @@ def opened(config: Config) -> tuple[str, ...]:
     """
     brokers = config.brokers
     named = [config.account.primary, config.account.fallback]
-    named += [route.broker for route in config.routes]
+    named += [name for route in config.routes for name in (route.broker, *route.also)]
     named += [name for name in brokers.names if brokers.of(name).kind]
     return tuple(dict.fromkeys(name for name in named if name))
 
@@ -21,13 +22,24 @@ def opened(config: Config) -> tuple[str, ...]:
 def routed(config: Config, symbol: str, asset_class: str) -> str:
     """The name of the account of the first of `[[routes]]` that matches the symbol and its asset
     class; without a match the primary account's."""
+    return routed_among(config, symbol, asset_class)[0]
+
+
+def routed_among(config: Config, symbol: str, asset_class: str) -> tuple[str, ...]:
+    """The names of all accounts of that route, its `broker` first; without a match the primary
+    account's alone."""
+    route = _route(config, symbol, asset_class)
+    return (config.account.primary,) if route is None else (route.broker, *route.also)
+
+
+def _route(config: Config, symbol: str, asset_class: str) -> RouteConfig | None:
     for route in config.routes:
         if route.asset_class and route.asset_class != asset_class:
             continue
         if route.symbol and not fnmatchcase(symbol, route.symbol):
             continue
-        return route.broker
-    return config.account.primary
+        return route
+    return None
 
 
 def account_id(config: Config, name: str) -> str:

@@ -166,6 +166,8 @@ def _selected(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("account", "fallback"), config.account.fallback
     for index, route in enumerate(config.routes):
         yield ("routes", str(index), "broker"), route.broker
+        for name in route.also:
+            yield ("routes", str(index), "also"), name
 
 
 def named_brokers(config: Config) -> Iterator[Problem]:
@@ -297,6 +299,11 @@ def routes(config: Config) -> Iterator[Problem]:
         if route.asset_class and route.asset_class not in known:
             key = ("routes", str(index), "asset_class")
             yield Problem(key, route.asset_class, f'"" or {", ".join(known)}')
+        if route.broker in route.also:
+            key = ("routes", str(index), "also")
+            yield Problem(key, route.broker, "names other than the broker of the route")
+        if route.also and not config.data.venues:
+            yield Problem(("data", "venues"), "", "a file with a row for each account of a route")
 
 
 RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (

@@ -15,6 +15,7 @@ from engine.config.kinds import (
     Symbols,
     Text,
     real,
+    several,
     text,
     whole,
 )
@@ -80,6 +81,9 @@ class DataConfig(Section):
     etf_catalogue: FilePath = Field("", description="leveraged funds")
     events: FilePath = Field("", description="CSV date,kind (FOMC, earnings)")
     rates: FilePath = Field("", description="CSV currency,rate,date, where no quote tells")
+    venues: FilePath = Field(
+        "", description="CSV of fees, latency and fill rate of each account that a route chooses of"
+    )
     history: FilePath = Field(
         "", description="bars CSV or a broker, for returns and average volume"
     )
@@ -92,3 +96,10 @@ class RouteConfig(Section):
     asset_class: OptionalName = Field("", description=" | ".join(AssetClass))
     symbol: Text = Field("", description='a symbol, or a pattern such as "BTC*"')
     broker: Name = Field(description="a name under [brokers]")
+    also: Annotated[
+        tuple[Name, ...],
+        several(
+            lambda names: len(names) <= 8 and len({str(name) for name in names}) == len(names),
+            "a list of at most 8 different names under [brokers]",
+        ),
+    ] = Field((), description="others that quote the same: the better is chosen by [data] venues")

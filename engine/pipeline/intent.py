@@ -55,8 +55,16 @@ def _quantity(ruling: Ruling) -> Decimal:
 
 
 def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event]:
-    """Record the instrument before its first order, then the intent."""
+    """Record the instrument before its first order, and how its account was chosen, then the
+    intent."""
     known = world.book.instrument(order.symbol)
     if known is not ruling.instrument and known != ruling.instrument:
         yield ev.InstrumentLearned(instrument=ruling.instrument)
+    if ruling.choice is not None:
+        yield ev.OrderRouted(
+            account=order.account,
+            symbol=order.symbol,
+            client_order_id=order.client_order_id,
+            choice=ruling.choice,
+        )
     yield ev.OrderIntended(terms=order)

@@ -21,6 +21,7 @@ from engine.domain.signal import Direction, Signal
 from engine.exits.reducible import reducible
 from engine.risk.facts.market import usable_mark
 from engine.risk.request import Request, RequestKind
+from engine.routing.account_router import choose_account
 from engine.routing.named import no_broker
 from engine.routing.route import account_for
 from engine.sizing.stock import FULL_CONVICTION
@@ -50,7 +51,7 @@ def signal_request(world: World, signal: Signal) -> Request:
     if kind is RequestKind.FLAT:
         held = world.managed(signal.ticker)
         return _replace(request, sign=-held[0].sign if held else 0)
-    return request if request.fault else _priced(world, request, signal)
+    return request if request.fault else _placed(world, _priced(world, request, signal))
 
 
 def _priced(world: World, request: Request, signal: Signal) -> Request:
@@ -102,7 +103,24 @@ def manual_request(world: World, command: PlaceOrder) -> Request:
     if held is not None and held.sign == request.sign:
         # What is added becomes part of what is held, and ends when that does (X-83).
         return _replace(request, trade_type=held.trade_type)
-    return request
+    return request if fault or command.broker else _placed(world, request)
+
+
+def _placed(world: World, request: Request) -> Request:
+    """The request at the account that is best for it, where its route names several (A-472)."""
+    choice = choose_account(
+        world,
+        request.instrument,
+        side=request.side,
+        order_type=request.order_type,
+        time_in_force=request.time_in_force,
+        limit_price=request.limit_price,
+        quantity=request.quantity,
+        reference=request.entry,
+    )
+    if choice is None:
+        return request
+    return _replace(request, account=choice.chosen, choice=choice)
 
 
 def change_request(

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.codes import Code, Stage, Verdict
-from engine.domain.events import CheckResult
+from engine.domain.events import AccountChoice, CheckResult
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import OrderType, Side, TimeInForce
@@ -50,6 +50,8 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     trade_type: TradeType
     conviction: int | None = None
     adding: bool = False
+    choice: AccountChoice | None = None
+    """As in `Request.choice`."""
     content: str = ""
     """For `SignalDecided.content`: empty until the guard accepted the signal (A-301)."""
 

@@ -164,5 +164,6 @@ def _ruling(
         trade_type=request.trade_type,
         conviction=request.conviction,
         adding=request.adding,
+        choice=request.choice,
         content=signal.content if signal is not None and heard else "",
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from engine.calendars import Calendar
+from engine.domain.events import AccountChoice
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import OrderType, Side, TimeInForce
@@ -79,6 +80,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """No operator asks for it: a pause refuses it (X-81)."""
     changes: str = ""
     """The working order that it changes."""
+    choice: AccountChoice | None = None
+    """How its account was chosen among several; None where there was no choice."""
     decided: bool = False
     """It passed when it came in, and is asked again as its order is made only now."""
     freed: Decimal = ZERO

@@ -87,6 +87,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     rules: RoutingRules
     nbbo: Nbbo | None
     quotes: Mapping[str, Nbbo]
+    excluded: Mapping[str, str]
 
     @property
     def takes(self) -> bool:
@@ -101,14 +102,15 @@ def route(
     strategy: Strategy = Strategy.SMART,
     nbbo: Nbbo | None = None,
     quotes: Mapping[str, Nbbo] | None = None,
+    excluded: Mapping[str, str] | None = None,
     rules: RoutingRules | None = None,
 ) -> RoutingDecision:
     """Decide where an order goes.
 
     `venues` are those that the order can be sent to by name: none, where its broker offers no
     choice. `nbbo` are the best prices over all venues, `quotes` those of single venues by their
-    name, as far as they are known. Raises ValueError for an order with a number that can be none,
-    and for two venues of one name.
+    name, as far as they are known; `excluded` says of a name why it may get nothing. Raises
+    ValueError for an order with a number that can be none, and for two venues of one name.
     """
     if order.fault:
         raise ValueError(f"{order.symbol} cannot be routed: {order.fault}")
@@ -123,6 +125,7 @@ def route(
         rules=rules or RoutingRules(),
         nbbo=usable,
         quotes=quotes or {},
+        excluded=excluded or {},
     )
     candidates: tuple[Candidate, ...] = ()
     slices: tuple[Slice, ...] = (Slice(venue=BROKER, quantity=order.quantity),)
@@ -175,6 +178,8 @@ def _judged(asked: _Asked, venues: Sequence[Venue]) -> tuple[Candidate, ...]:
 
 def _excluded(asked: _Asked, venue: Venue) -> str:
     """Why a venue gets nothing of the order; "" where it may (A-469)."""
+    if why := asked.excluded.get(venue.name):
+        return why
     if venue.fill_rate is None or venue.latency_ms is None:
         return "its fill rate and latency were not measured"
     own, nbbo = asked.quotes.get(venue.name), asked.nbbo

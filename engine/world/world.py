@@ -13,6 +13,7 @@ from engine.domain.signal import SECONDS_OF, Timeframe
 from engine.indicators.bars import Indicators
 from engine.ports import Capabilities
 from engine.reference.rates import ReferenceRate
+from engine.reference.venues import Venue
 from engine.state.book import Book
 from engine.state.intents import IntentLeg
 from engine.state.order import Order
@@ -48,10 +49,13 @@ class World:
         sectors: Mapping[str, str] | None = None,
         home_calendar: str = "SIM",
         reference_rates: Iterable[ReferenceRate] = (),
+        venues: Mapping[str, Venue] | None = None,
     ) -> None:
-        """`capabilities` are those of each account's venue, by the account's name."""
+        """`capabilities` are those of each account's venue, and `venues` what the user's data says
+        of it, both by the account's name."""
         self.book: Final = book
         self.config = config
+        self.venues: Final = dict(venues or {})
         self.limits: RiskLimits = limits(config)
         self.market = MarketView(self.limits.quote_max_age_seconds)
         self.base = config.account.currency

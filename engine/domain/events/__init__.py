@@ -50,6 +50,7 @@ from engine.domain.events.life import (
     Unrestricted,
 )
 from engine.domain.events.orders import (
+    AccountChoice,
     CancelPutOff,
     CancelRefused,
     CancelRequested,
@@ -57,6 +58,7 @@ from engine.domain.events.orders import (
     DeadLetterClosed,
     DeadLettered,
     FillMatched,
+    JudgedAccount,
     OrderAccepted,
     OrderAdopted,
     OrderCanceled,
@@ -67,6 +69,7 @@ from engine.domain.events.orders import (
     OrderRefused,
     OrderRejected,
     OrderReplaced,
+    OrderRouted,
     OrderSent,
     OrderSettled,
     OrderUnclear,
@@ -109,6 +112,7 @@ from engine.domain.events.signals import (
 
 __all__ = [
     "EVENT_TYPES",
+    "AccountChoice",
     "AccountLeft",
     "AccountReturned",
     "AccountSynced",
@@ -143,6 +147,7 @@ __all__ = [
     "InstrumentLearned",
     "IntentEnded",
     "IntentOpened",
+    "JudgedAccount",
     "KillProgressed",
     "KillProved",
     "LegRefused",
@@ -159,6 +164,7 @@ __all__ = [
     "OrderRefused",
     "OrderRejected",
     "OrderReplaced",
+    "OrderRouted",
     "OrderSent",
     "OrderSettled",
     "OrderUnclear",
@@ -232,6 +238,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         SignalsRefused,
         OrderIntended,
         OrderRefused,
+        OrderRouted,
         OrderSent,
         OrderAccepted,
         OrderRejected,

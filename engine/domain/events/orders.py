@@ -30,6 +30,40 @@ class OrderIntended(Event, frozen=True, kw_only=True):
         return self.terms.account
 
 
+class JudgedAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that an order could have gone to."""
+
+    account: str
+    score: Decimal = ZERO
+    """From 0 to 1; more is better (A-465)."""
+    expected_cost: Decimal | None = None
+    """Of the order there, in the currency of the instrument; None where it was not compared."""
+    excluded: str = ""
+    """Why it could not get the order, in words; "" where it could."""
+
+
+class AccountChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of several accounts an order goes to, and everything that decided it (A-471)."""
+
+    chosen: str
+    reason: str
+    accounts: tuple[JudgedAccount, ...]
+    priority: str
+    """How the order meets the market: aggressive, neutral or passive."""
+    bid: Decimal | None
+    ask: Decimal | None
+    """The best prices that were known."""
+
+
+class OrderRouted(Event, frozen=True, kw_only=True):
+    """The account of an order was chosen among several; the order follows."""
+
+    account: str
+    symbol: str
+    client_order_id: str
+    choice: AccountChoice
+
+
 class OrderRefused(Event, frozen=True, kw_only=True):
     """A manual order did not pass; it never existed for a venue."""
 
