@@ -70,12 +70,37 @@ def test_words_are_told_apart() -> None:
     assert not found & {"okx", "coinbase", "alpaca"}
 
 
+PUBLISHED = {
+    "AlpacaBroker",
+    "AlpacaClient",
+    "BinanceAdapter",
+    "CoinbaseAdapter",
+    "IBKRAdapter",
+    "IBKRClient",
+    "OKXAdapter",
+    "OandaAdapter",
+    "alpaca",
+    "binance",
+    "coinbase",
+    "https://api.alpaca.markets",
+    "https://paper-api.alpaca.markets",
+    "ibkr",
+    "oanda",
+    "okx",
+}
+"""The names of venues that the three published designs carry, each with the kind it stands for."""
+
+
 def test_the_engine_names_no_venue(root: Path) -> None:
     """A venue's folder declares what is its own; the engine knows it by its table and its port."""
     venues = set(FACTORIES) - {"paper"}  # which is the word of a mode too
     found: dict[str, set[str]] = {}
     texts: set[str] = set()
+    published: set[str] = set()
     for path in (root / "engine").rglob("*.py"):
+        if path.is_relative_to(root / "engine" / "facade"):
+            published |= {name for name in named(path.read_text()) if words(name) & venues}
+            continue
         for name in named(path.read_text()):
             if words(name) & venues:
                 found.setdefault(str(path.relative_to(root)), set()).add(name)
@@ -84,6 +109,7 @@ def test_the_engine_names_no_venue(root: Path) -> None:
     assert found == {}
     # The mode of that name, and the name of the account that a file without [account] trades in.
     assert texts == {"engine/domain/run.py", "engine/config/trading.py"}
+    assert published == PUBLISHED
 
 
 @pytest.mark.parametrize("folder", ["engine", "brokers", "storage", "themes"])
