@@ -77,6 +77,8 @@ def _unable(world: World, account: str, type_: OrderType, tif: TimeInForce) -> s
     """Why an account cannot take the order, in words; "" where it can."""
     if not world.has(account):
         return "it is not open here"
+    if not world.book.account(account).may_enter:
+        return f"it is {world.book.account(account).status}"
     able = world.able(account)
     if type_ not in able.order_types:
         return f"it takes no {type_} orders"
@@ -111,6 +113,7 @@ def _told(first: str, decision: RoutingDecision) -> AccountChoice:
         chosen=chosen,
         reason=decision.reason,
         accounts=judged,
+        quantity=decision.order.quantity,
         priority=decision.priority,
         bid=None if nbbo is None else nbbo.bid,
         ask=None if nbbo is None else nbbo.ask,

@@ -14,7 +14,8 @@ from engine.config import ConfigError
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.market import Quote
-from engine.domain.order import OrderType, Side
+from engine.domain.order import OrderType, Side, TimeInForce
+from engine.domain.run import LinkState
 from engine.domain.signal import TradeType
 from engine.reference.textfile import BadFile
 from engine.reference.venues import COLUMNS, read_venues
@@ -182,41 +183,69 @@ def test_A472_where_a_route_names_one_account_nothing_is_chosen(tmp_path: Path) 
     rehearse(play, config=tree(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("states", "rows", "chosen"),
-    [
-        (False, "", "second"),
-        (True, "", "paper"),
-        (True, "the user's table", "second"),
-    ],
-)
-def test_A472_no_order_goes_where_lot_and_tick_are_not_known(
-    states: bool, rows: str, chosen: str, tmp_path: Path
-) -> None:
-    able = msgspec.structs.replace(ABLE, states_instruments=states)
-    config = from_mapping(tree(tmp_path))
-    built = Built(config, capabilities=able, others=("second",))
+def chosen_between(
+    tmp_path: Path,
+    *,
+    link: LinkState | None = LinkState.CONNECTED,
+    described_by: str = "",
+    **second: Any,
+) -> ev.AccountChoice:
+    """Where a purchase goes in a world in which the second account is connected so and can that."""
+    built = Built(from_mapping(tree(tmp_path)), others=("second",))
+    if link is not None:
+        built.event(ev.LinkChanged(account="second", state=link, detail=""))
     built.price("BTC-USD", "100", bid="99", ask="100")
     world = built.world
+    world._able["second"] = msgspec.structs.replace(ABLE, **second)
     found = read_venues(f"{HEADER}\n{DEAR}\n{CHEAP}\n", "venues.csv")
     world.venues.update({venue.name: venue for venue in found})
     plain = world.instrument("BTC-USD")
-    world._instrument_of = lambda symbol: msgspec.structs.replace(plain, source=rows)
+    world._instrument_of = lambda symbol: msgspec.structs.replace(plain, source=described_by)
     choice = choose_account(
         world,
         plain,
         side=Side.BUY,
         order_type=OrderType.MARKET,
-        time_in_force=next(iter(able.times_in_force)),
+        time_in_force=TimeInForce.GTC,
         limit_price=None,
         quantity=None,
         reference=Decimal(100),
     )
     assert choice is not None
-    assert choice.chosen == chosen
-    why = {one.account: one.excluded for one in choice.accounts}
-    assert why["paper"] == ""
-    assert bool(why["second"]) == (chosen == "paper")
+    assert choice.quantity == plain.lot
+    return choice
+
+
+def test_A472_an_account_that_can_take_it_and_costs_less_gets_it(tmp_path: Path) -> None:
+    choice = chosen_between(tmp_path)
+    assert choice.chosen == "second"
+    assert [one.excluded for one in choice.accounts] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        ({"link": None}, "it is CONNECTING"),
+        ({"link": LinkState.CONNECTING}, "it is CONNECTING"),
+        ({"order_types": frozenset({OrderType.LIMIT})}, "it takes no MARKET orders"),
+        ({"times_in_force": frozenset({TimeInForce.DAY})}, "it does not know GTC"),
+        (
+            {"states_instruments": True},
+            "its lot and tick of BTC-USD are not known: no row of [data] instruments",
+        ),
+    ],
+)
+def test_A472_an_account_that_cannot_take_it_gets_nothing_and_the_journal_says_why(
+    second: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    choice = chosen_between(tmp_path, **second)
+    assert choice.chosen == "paper"
+    assert {one.account: one.excluded for one in choice.accounts} == {"paper": "", "second": why}
+
+
+def test_A472_what_the_user_describes_is_known_at_every_venue(tmp_path: Path) -> None:
+    told = chosen_between(tmp_path, states_instruments=True, described_by="the user's table")
+    assert told.chosen == "second"
 
 
 @pytest.mark.parametrize(

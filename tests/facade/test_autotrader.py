@@ -11,6 +11,7 @@ import pytest
 
 from console.virtual import Rehearsal, rehearse
 from engine.domain import commands as ask
+from engine.domain.order import Side
 from engine.domain.run import Level
 from engine.facade.autotrader import (
     BaseBrokerAdapter,
@@ -19,6 +20,7 @@ from engine.facade.autotrader import (
     CoinbaseAdapter,
     Fill,
     IBKRAdapter,
+    NoAnswerError,
     NotConnectedError,
     OandaAdapter,
     OKXAdapter,
@@ -29,6 +31,11 @@ from engine.facade.autotrader import (
     PaperAdapter,
     ResiliencyManager,
 )
+from engine.runtime.clock import VirtualClock
+from engine.runtime.journal_watch import DURABLE_SECONDS
+from engine.runtime.virtual_time import run_virtual
+from tests.engine.wires import Rig
+from tests.engine.worlds import MIDDAY
 from tests.facade.hosted import FREE, PAPER, hosted
 
 T = TypeVar("T")
@@ -309,3 +316,55 @@ def test_an_adapter_may_be_awaited_on_another_loop() -> None:
 
         assert threading.current_thread() is threading.main_thread()
         assert asyncio.run(elsewhere()) == (True, "submitted", 0)
+
+
+def test_an_order_that_waits_for_its_stop_to_make_room_is_no_refusal() -> None:
+    """A limit sale of what a stop protects leaves once the stop has made room for it."""
+
+    async def play(hand: Rehearsal, adapter: PaperAdapter) -> None:
+        bought = ask.PlaceOrder(
+            by="test",
+            symbol="BTC-USD",
+            side=Side.BUY,
+            quantity=Decimal("0.2"),
+            protect=Decimal(45_000),
+        )
+        assert (await hand.engine.command(bought)).ok
+        await hand.wait(1)
+        adapter.set_price("BTC-USD", 50_000)
+        await hand.wait(1)
+        sale = Order("BTC-USD", OrderSide.SELL, OrderType.LIMIT, "0.2", 51_000)
+        sent = await adapter.submit_order(sale)
+        assert sent.reject_reason == ""
+        assert sent.order_id
+        assert sent.status in {OrderStatus.PENDING, OrderStatus.SUBMITTED}
+        await hand.wait(5)
+        assert (await adapter.get_order_status(sent.order_id)).is_open
+
+    played(play)
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(0.0, True), (DURABLE_SECONDS + 5.0, False)])
+def test_what_nobody_knows_the_end_of_is_no_refusal(seconds: float, known: bool) -> None:
+    """The journal does not answer: the order may still leave, so that asking again could order
+    twice."""
+    commit = [0.0]
+
+    async def main(clock: VirtualClock) -> None:
+        rig = Rig(clock, commit_seconds=lambda: commit[0])
+        await rig.start()
+        try:
+            adapter = PaperAdapter(engine=rig.engine, account="paper")
+            await adapter.connect()
+            commit[0] = seconds
+            order = Order("BBB", OrderSide.BUY, OrderType.LIMIT, 1, 98)
+            if known:
+                assert (await adapter.submit_order(order)).is_open
+            else:
+                with pytest.raises(NoAnswerError, match="BBB: not sent within"):
+                    await adapter.submit_order(order)
+            commit[0] = 0.0
+        finally:
+            await rig.stop()
+
+    run_virtual(main, MIDDAY, 3600)

@@ -37,7 +37,8 @@ class JudgedAccount(msgspec.Struct, frozen=True, kw_only=True):
     score: Decimal = ZERO
     """From 0 to 1; more is better (A-465)."""
     expected_cost: Decimal | None = None
-    """Of the order there, in the currency of the instrument; None where it was not compared."""
+    """Of `AccountChoice.quantity` there, in the currency of the instrument; None where it was not
+    compared."""
     excluded: str = ""
     """Why it could not get the order, in words; "" where it could."""
 
@@ -48,6 +49,8 @@ class AccountChoice(msgspec.Struct, frozen=True, kw_only=True):
     chosen: str
     reason: str
     accounts: tuple[JudgedAccount, ...]
+    quantity: Decimal
+    """What it was judged by: the order's, or one lot of one that was not sized yet."""
     priority: str
     """How the order meets the market: aggressive, neutral or passive."""
     bid: Decimal | None
