@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import warnings
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
@@ -52,7 +53,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotConnectedError(ConnectionError):
-    """The façade was not connected, or was disconnected."""
+    """The façade was not connected or was disconnected, or its engine has ended."""
 
 
 class Bridge:
@@ -108,8 +109,8 @@ class Bridge:
     def wait(self, work: Coroutine[Any, Any, T], seconds: float = ANSWER_SECONDS) -> T:
         """Do this on the engine's loop and return what it returns, for a synchronous call.
 
-        Raises RuntimeError on that loop itself, TimeoutError where no answer came: whether the
-        engine did it is then not known, and its journal says.
+        Raises RuntimeError on that loop itself, NotConnectedError once it has ended, TimeoutError
+        where no answer came: whether the engine did it is then not known, and its journal says.
         """
         try:
             here = asyncio.get_running_loop()
@@ -121,13 +122,19 @@ class Bridge:
                 "a synchronous call waits for the engine and was made on the engine's own loop: "
                 "make it from another thread, such as by asyncio.to_thread"
             )
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds)
+        return self._handed_over(work).result(seconds)
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """The same for an asynchronous call, from whatever loop it is awaited on."""
         if asyncio.get_running_loop() is self.loop:
             return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
+        return await asyncio.wrap_future(self._handed_over(work))
+
+    def _handed_over(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        if not self.loop.is_running():
+            work.close()
+            raise NotConnectedError(f"the engine of {self.account} has ended")
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def ask(self, look: Callable[[], T]) -> T:
         """What `look` sees of the state on the engine's loop, for a synchronous call."""

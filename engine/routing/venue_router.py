@@ -250,7 +250,9 @@ def _by_share(able: list[Candidate], rules: RoutingRules, most: int) -> tuple[li
     lit = [one for one in ranked if one.venue.is_lit]
     dark = [one for one in ranked if not one.venue.is_lit]
     if not (lit and dark and rules.dark_share and most > 1):
-        return [_scored((lit or dark)[:most], ONE)], "shared by score"
+        only = (lit or dark)[:most]
+        alone = f"{only[0].venue.name} has the best score"
+        return [_scored(only, ONE)], alone if len(only) == 1 else "shared by score"
     places = min(max(1, int(most * rules.dark_share)), most - 1)
     dark, share = dark[:places], rules.dark_share
     groups = [_scored(dark, share), _scored(lit[: most - len(dark)], ONE - share)]

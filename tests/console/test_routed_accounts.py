@@ -100,7 +100,7 @@ def test_A472_a_market_order_goes_where_it_costs_less_to_take(tmp_path: Path) ->
         assert (event.account, event.choice.chosen) == ("second", "second")
         assert event.choice.priority == "aggressive"
         assert (event.choice.bid, event.choice.ask) == (99, 100)
-        assert event.choice.reason == "shared by score"
+        assert event.choice.reason == "second has the best score"
         scores = {one.account: one.score for one in event.choice.accounts}
         # all but the fee is alike, and the fee has a quarter of the score
         assert scores["second"] - scores["paper"] == Decimal("0.25")

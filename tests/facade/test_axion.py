@@ -1,9 +1,11 @@
 """Axion's broker and routers: the broker over a local Alpaca, the rest by the published numbers
 (A-240, A-452, A-453, A-460 to A-472, T-26)."""
 
+import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -134,6 +136,19 @@ def test_no_order_goes_around_the_gate(venue: Venue) -> None:
         AlpacaBroker(paper=False, engine=host.engine, loop=host.loop)
     with pytest.warns(UserWarning, match="keys given in code are dropped"):
         AlpacaBroker("a key", "a secret", engine=host.engine, loop=host.loop)
+
+
+def test_the_example_of_the_document_trades(
+    venue: Venue, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (root / "docs" / "names.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(code, space)
+    space["trade"](venue.host.engine, venue.host.loop)
+    order_id, status = capsys.readouterr().out.split()
+    assert status in {"new", "partially_filled", "filled"}
+    assert [body["client_order_id"] for body in venue.server.bodies] == [order_id]
 
 
 # --- the router to a broker -----------------------------------------------------------------------

@@ -175,7 +175,7 @@ def test_M01_both_clients_have_all_nine_operations() -> None:
     assert issubclass(IBKRClient, BrokerBase)
 
 
-def test_a_halt_refuses_what_comes_through_here_and_lets_it_cancel() -> None:
+def test_a_halt_refuses_what_comes_through_here_and_an_end_refuses_all() -> None:
     with hosted() as host:
         host.price("BTC-USD", "100")
         client = AlpacaClient(engine=host.engine, account="paper", loop=host.loop)
@@ -185,3 +185,5 @@ def test_a_halt_refuses_what_comes_through_here_and_lets_it_cancel() -> None:
         assert (ack["status"], ack["code"]) == ("failed", "KILL_SWITCH")
         assert client.cancel_all_orders() is True
         assert client.get_positions() == []
+    with pytest.raises(NotConnectedError, match="the engine of paper has ended"):
+        client.get_positions()
