@@ -5,7 +5,7 @@ of its settings and the function that opens it. The settings of every venue load
 its adapter, and its library, only when an account of it is opened.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from importlib import import_module
 from pathlib import Path
@@ -38,6 +38,10 @@ class Secret(Protocol):
     def reveal(self) -> str:
         """The value itself, for the one call that needs it."""
         ...
+
+
+async def unclaimed(name: str, answered: str) -> None:
+    """The claim of an account for who shares no accounts with another process."""
 
 
 def _no_secret(name: str) -> Secret:
@@ -77,6 +81,9 @@ class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     secret: Callable[[str], Secret] = _no_secret
     """Finds a secret by the name of its variable. Raises an error whose one sentence says where it
     was looked for."""
+    claim: Callable[[str, str], Awaitable[None]] = unclaimed
+    """Keeps a real account for this process: its name, and its id as the venue answers at each
+    connect. Raises AuthFailed where another process has it: nothing is sent there then."""
     quotes_per_second: float = 0
     """Pace of a simulated market over all symbols; 0 is the usual one."""
 

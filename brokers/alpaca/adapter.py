@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
+from brokers import unclaimed
 from brokers.alpaca.activities import fill_of_activity, moved_at, movement_of
 from brokers.alpaca.client import WAIT_SECONDS, Client
 from brokers.alpaca.keys import Keys
@@ -37,7 +38,7 @@ from brokers.alpaca.wire import (
 )
 from brokers.inbox import AccountInbox
 from brokers.net.budget import Need
-from brokers.net.identity import confirm_account
+from brokers.net.identity import Claim, Identity
 from brokers.net.numbers import number, time_of
 from engine.config.venue import RealVenueConfig
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
@@ -107,9 +108,11 @@ class AlpacaBroker:
         keys: Keys,
         rest_url: str,
         stream_url: str,
+        claim: Claim = unclaimed,
     ) -> None:
+        """`claim` keeps the account from other processes, see `brokers.net.identity`."""
         self._name = name
-        self._settings = settings
+        self._identity = Identity(name, settings, claim)
         self._clock = clock
         self._keys = keys
         self._stream_url = stream_url
@@ -142,7 +145,7 @@ class AlpacaBroker:
         try:
             await self._client.open()
             account: AccountRow = await self._client.get("/account", AccountRow, need=Need.REDUCE)
-            confirm_account(self._name, self._settings, text(account.account_number))
+            await self._identity.confirm(text(account.account_number))
             stream = self._stream = UpdateStream(
                 self._stream_url,
                 self._name,

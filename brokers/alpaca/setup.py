@@ -48,6 +48,7 @@ def open_alpaca(plan: VenueSetup) -> AlpacaConnection:
         keys=keys,
         rest_url=_without_version(settings.trading_url or TRADING[settings.environment]),
         stream_url=settings.trading_stream_url or STREAM[settings.environment],
+        claim=plan.claim,
     )
     market = None
     if plan.prices is PriceSource.MARKET:

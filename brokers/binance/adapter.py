@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from brokers import unclaimed
 from brokers.binance import holdings
 from brokers.binance.client import RECEIVE_MS, TIMEOUT_SECONDS, Client
 from brokers.binance.known import KnownOrders
@@ -35,7 +36,7 @@ from brokers.binance.wire import (
     report_of,
 )
 from brokers.inbox import AccountInbox
-from brokers.net.identity import confirm_account
+from brokers.net.identity import Claim, Identity
 from brokers.net.numbers import written
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
@@ -124,10 +125,12 @@ class BinanceBroker:
         symbols: Symbols,
         *,
         stream_url: str,
+        claim: Claim = unclaimed,
     ) -> None:
-        """`stream_url` is that of the WebSocket API."""
+        """`stream_url` is that of the WebSocket API; `claim` keeps the account from other
+        processes."""
         self._name = name
-        self._settings = settings
+        self._identity = Identity(name, settings, claim)
         self._client = client
         self._symbols = symbols
         self._inbox = AccountInbox(name, clock)
@@ -162,7 +165,7 @@ class BinanceBroker:
         try:
             await self._client.open()
             await self._client.set_clock()
-            confirm_account(self._name, self._settings, str((await self._account()).uid))
+            await self._identity.confirm(str((await self._account()).uid))
             await self._symbols.learn()
             try:
                 await self._stream.open()

@@ -54,7 +54,9 @@ def open_binance(plan: VenueSetup) -> BinanceConnection:
     limits = Limits(plan.clock)  # both connections come from one address, and share its weight
     client = Client(rest, keys, plan.clock, limits)
     symbols = Symbols(client, plan.market.symbols)
-    broker = BinanceBroker(plan.name, settings, plan.clock, client, symbols, stream_url=ws_api)
+    broker = BinanceBroker(
+        plan.name, settings, plan.clock, client, symbols, stream_url=ws_api, claim=plan.claim
+    )
     market: BinanceMarket | None = None
     if plan.prices is PriceSource.MARKET:
         prices = Client(rest, keys, plan.clock, limits)

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from brokers import Secret
+from brokers import Secret, unclaimed
 from brokers.coinbase.api import PRIVATE, Api, budget_of
 from brokers.coinbase.balances import Treasury
 from brokers.coinbase.follow import Follower
@@ -25,7 +25,7 @@ from brokers.coinbase.stream import HEARTBEATS, Channels, Message
 from brokers.coinbase.symbols import Assets
 from brokers.coinbase.wire import Permissions, UserEvent
 from brokers.inbox import AccountInbox
-from brokers.net.identity import LIVE, confirm_account
+from brokers.net.identity import LIVE, Claim, Identity
 from brokers.net.numbers import time_of
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
@@ -100,9 +100,12 @@ class CoinbaseBroker:
         assets: Assets,
         rest_url: str,
         stream_url: str,
+        claim: Claim = unclaimed,
     ) -> None:
-        """`secret` finds the key by the name of its variable; `nonce` gives texts for tokens."""
+        """`secret` finds the key by the name of its variable; `nonce` gives texts for tokens;
+        `claim` keeps the account from other processes."""
         self._name = name
+        self._identity = Identity(name, settings, claim)
         self._settings = settings
         self._clock = clock
         self._secret = secret
@@ -154,7 +157,7 @@ class CoinbaseBroker:
             try:
                 await self._api.open()
                 self._portfolio = await (self._log_in() if self._is_live else self._look_in())
-                confirm_account(self._name, self._settings, account_id_of(self._portfolio))
+                await self._identity.confirm(account_id_of(self._portfolio))
             except BaseException:
                 await self._hang_up()
                 raise

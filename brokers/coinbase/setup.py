@@ -45,6 +45,7 @@ def open_coinbase(plan: VenueSetup) -> CoinbaseConnection:
         assets=Assets(plan.base_currency or DEFAULT_CURRENCY, symbols),
         rest_url=settings.rest_url or stands,
         stream_url=settings.stream_url or USER_STREAM,
+        claim=plan.claim,
     )
     if plan.prices is not PriceSource.MARKET:
         return CoinbaseConnection(broker, None)

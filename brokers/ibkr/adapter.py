@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from brokers import unclaimed
 from brokers.ibkr._lib import lib
 from brokers.ibkr.codec import Execution
 from brokers.ibkr.executions import Executions, newest
@@ -22,7 +23,7 @@ from brokers.ibkr.symbols import Symbols
 from brokers.ibkr.words import TYPES, WORDS
 from brokers.inbox import AccountInbox
 from brokers.net.budget import Budget
-from brokers.net.identity import LIVE, confirm_account
+from brokers.net.identity import LIVE, Claim, Identity, confirm_account
 from brokers.net.numbers import written
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
@@ -87,10 +88,14 @@ class IbkrBroker:
         clock: Clock,
         instruments: Mapping[str, Instrument],
         watched: Sequence[str] = (),
+        *,
+        claim: Claim = unclaimed,
     ) -> None:
-        """`watched` are the symbols of its market data, by our ids."""
+        """`watched` are the symbols of its market data, by our ids; `claim` keeps the account from
+        other processes."""
         self._name = name
         self._settings = settings
+        self._identity = Identity(name, settings, claim)
         self._clock = clock
         self._inbox = AccountInbox(name, clock)
         self._symbols = Symbols(instruments)
@@ -155,6 +160,7 @@ class IbkrBroker:
             try:
                 await session.open(first_id=self._next_id)
                 self._account = self._confirmed(session.accounts)
+                await self._identity.confirm(self._account)
                 try:
                     # It teaches which order has which number, and shows that TWS answers.
                     await session.open_orders()

@@ -35,5 +35,6 @@ def open_ibkr(plan: VenueSetup) -> IbkrConnection:
         plan.clock,
         plan.instruments,
         plan.market.symbols if wanted else (),
+        claim=plan.claim,
     )
     return IbkrConnection(broker, broker.market if wanted else None)

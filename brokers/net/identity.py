@@ -1,9 +1,44 @@
-"""Whether the account that a venue answers with is the one that is meant (C-201)."""
+"""Whether the account that a venue answers with is the one that is meant, and ours (C-201)."""
 
+from collections.abc import Awaitable, Callable
+
+from brokers import unclaimed
 from engine.config.venue import RealVenueConfig
 from engine.ports import AuthFailed
 
 LIVE = "live"
+
+Claim = Callable[[str, str], Awaitable[None]]
+"""Keeps an account for this process: its name under `[brokers]`, and its id as the venue answers.
+Raises AuthFailed where another process has it."""
+
+
+class Identity:
+    """Which account at its venue `[brokers.NAME]` is, from its first connection on."""
+
+    def __init__(self, name: str, settings: RealVenueConfig, claim: Claim = unclaimed) -> None:
+        """`name` is the account's under `[brokers]`; `claim` keeps other processes away from it."""
+        self._name = name
+        self._settings = settings
+        self._claim = claim
+        self._answered = ""
+        """The id at the first connection; "" before it."""
+
+    async def confirm(self, answered: str) -> None:
+        """Compare the id as the venue told it on this connection, and claim the account.
+
+        To be called at every connect, before anything else is sent. Raises AuthFailed: for what
+        `confirm_account` refuses, for another account than that of an earlier connection, and
+        where another process has the account.
+        """
+        confirm_account(self._name, self._settings, answered)
+        if self._answered and self._answered != answered:
+            raise AuthFailed(
+                f"[brokers.{self._name}] was {self._answered} when it connected first, and the "
+                f"venue answers with {answered} now: nothing is sent to another account"
+            )
+        await self._claim(self._name, answered)
+        self._answered = answered
 
 
 def confirm_account(name: str, settings: RealVenueConfig, answered: str) -> None:

@@ -12,7 +12,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from brokers import unclaimed
 from brokers.inbox import AccountInbox
+from brokers.net.identity import Claim, Identity
 from brokers.net.numbers import time_of
 from brokers.oanda import wire
 from brokers.oanda.api import ORDERS_AT_ONCE, OandaApi
@@ -84,10 +86,12 @@ class OandaBroker:
         clock: Clock,
         *,
         silence_seconds: float = SILENCE_SECONDS,
+        claim: Claim = unclaimed,
     ) -> None:
-        """`name` is the account's under `[brokers]`."""
+        """`name` is the account's under `[brokers]`; `claim` keeps it from other processes."""
         self._name = name
         self._api = api
+        self._identity = Identity(name, api.settings, claim)
         self._clock = clock
         self._silence = silence_seconds
         self._inbox = AccountInbox(name, clock)
@@ -120,6 +124,7 @@ class OandaBroker:
         try:
             if not api.account_id:
                 await api.find_account()
+            await self._identity.confirm(api.account_id)
             stream = LineStream(
                 api.streams,
                 api.request("GET", "/transactions/stream"),
@@ -132,7 +137,7 @@ class OandaBroker:
             except (NotSent, Throttled) as error:
                 refused = StreamRefused(str(error))
             account = await api.account()
-            api.confirm(account.id)
+            await self._identity.confirm(account.id)
             listed = await api.ask("/instruments", wire.InstrumentsAnswer)
         except BaseException:
             self._is_asked = False

@@ -60,7 +60,7 @@ class OandaApi:
     ) -> None:
         rest_url, stream_url = HOSTS[settings.environment]
         self._name = name
-        self._settings = settings
+        self.settings = settings
         self._secret = secret
         self.rest = Rest(
             settings.rest_url or rest_url,
@@ -93,7 +93,7 @@ class OandaApi:
     def _token(self) -> str:
         """The token. Raises AuthFailed where there is none; what cannot be one never gets near a
         library, whose error would show it."""
-        variable = self._settings.token_env
+        variable = self.settings.token_env
         try:
             token = self._secret(variable).reveal()
         except Exception as error:  # it says where it was looked for
@@ -109,7 +109,7 @@ class OandaApi:
         """
         told = await self.rest.ask(Request(method="GET", path="/v3/accounts"), wire.Accounts)
         rows = {row.id: row for row in told.accounts}
-        wanted = self._settings.account_id
+        wanted = self.settings.account_id
         if not wanted and len(rows) > 1:
             raise AuthFailed(
                 f"[brokers.{self._name}] account_id is missing: the token may use "
@@ -121,17 +121,13 @@ class OandaApi:
                 f"[brokers.{self._name}] the token may not use account {wanted or 'any'}: it may "
                 f"use {', '.join(sorted(rows)) or 'none'}"
             )
-        self.confirm(found.id)
+        confirm_account(self._name, self.settings, found.id)
         if found.mt4_account_id is not None:
             raise AuthFailed(
                 f"[brokers.{self._name}] account {found.id} belongs to MetaTrader 4, where no "
                 "order may have a client order id (E-06): a v20 account is needed"
             )
         self.account_id = found.id
-
-    def confirm(self, answered: str) -> None:
-        """Raises AuthFailed unless the account that answered is the one that is meant (C-201)."""
-        confirm_account(self._name, self._settings, answered)
 
     def request(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None

@@ -31,4 +31,5 @@ def open_oanda(plan: VenueSetup) -> OandaConnection:
     market: MarketData | None = None
     if plan.prices is PriceSource.MARKET:
         market = OandaMarket(api(), plan.market.symbols, bar_seconds=plan.market.bar_seconds)
-    return OandaConnection(OandaBroker(plan.name, api(), plan.clock), market)
+    broker = OandaBroker(plan.name, api(), plan.clock, claim=plan.claim)
+    return OandaConnection(broker, market)

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
+from brokers import unclaimed
 from brokers.inbox import AccountInbox
-from brokers.net.identity import confirm_account
+from brokers.net.identity import Claim, Identity
 from brokers.net.numbers import number, number_or_none, written
 from brokers.okx.client import EXPIRES_SECONDS, STOP_SECONDS, Client
 from brokers.okx.hosts import Hosts
@@ -120,10 +121,11 @@ class OkxBroker:
         client: Client,
         money: Money,
         clock: Clock,
+        claim: Claim = unclaimed,
     ) -> None:
-        """`name` is the account's under `[brokers]`."""
+        """`name` is the account's under `[brokers]`; `claim` keeps it from other processes."""
         self._name = name
-        self._settings = settings
+        self._identity = Identity(name, settings, claim)
         self._hosts = hosts
         self._client = client
         self._money = money
@@ -192,7 +194,7 @@ class OkxBroker:
     async def _confirm(self) -> None:
         """Raises AuthFailed for another account, or one that is set up in another way."""
         (row, *_) = await self._client.get("/account/config", ConfigRow, at_least=1)
-        confirm_account(self._name, self._settings, row.uid)
+        await self._identity.confirm(row.uid)
         if row.acct_lv != SPOT_MODE:
             raise AuthFailed(
                 f"account {row.uid} is in account mode {row.acct_lv}: only spot mode "

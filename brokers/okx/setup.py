@@ -48,6 +48,7 @@ def open_okx(plan: VenueSetup) -> OkxConnection:
         client=client,
         money=money_of(plan.market.symbols),
         clock=plan.clock,
+        claim=plan.claim,
     )
     if plan.prices is not PriceSource.MARKET:
         return OkxConnection(broker, None)
