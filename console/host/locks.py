@@ -83,6 +83,7 @@ class AccountHeld(Exception):  # noqa: N818 - what is the case
         if holder is not None and holder.work is not Work.ENGINE:
             advice = f"try again when that {holder.work} has ended."
         super().__init__(f"This account is held by {who} (lock {path}): {advice}")
+        self.path = path
         self.holder = holder
 
     @property

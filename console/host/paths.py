@@ -164,6 +164,15 @@ def account_lock_file(folder: Path, broker: str, account_id: str, state: Path) -
     return folder / f"{broker}-{digest[:24]}.lock"
 
 
+def answered_lock_file(folder: Path, kind: str, environment: str, answered: str) -> Path:
+    """The lock of the account that a venue answers with, whatever a config calls it (C-201).
+
+    `kind` and `environment` say which of the world's venues it is, `answered` is its id there.
+    """
+    whole = f"{kind}\0{environment}\0{answered}".encode("utf-8", "surrogateescape")
+    return folder / f"{kind}-{hashlib.sha256(whole).hexdigest()[:24]}.lock"
+
+
 def network_filesystem(path: Path, mounts: Path = _MOUNTS) -> str | None:
     """The kind of network filesystem that `path` is on, or None if it is local or unknown."""
     try:

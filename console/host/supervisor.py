@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from brokers import LibraryUnusable
+from brokers import LibraryUnusable, unclaimed
 from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.book import BookError
 from console.host import logs, paths, wiring
+from console.host.claims import Claims
 from console.host.control import ControlServer
 from console.host.detach import Tether, has_terminal
 from console.host.follow import SignalFile, demand_followable
@@ -84,7 +85,10 @@ class Launch:
         until_idle: bool = False,
         accept_clock: bool = False,
         tether: Tether | None = None,
+        claims: Claims | None = None,
     ) -> None:
+        self.claims = claims
+        """The locks of its real accounts; None where nobody else could have them."""
         self.tether = tether
         """What the process has in common with the one that the shell waits for."""
         self.config = config
@@ -111,17 +115,18 @@ def run(
     config = host.config()
     folder = host.make_state_dir()
     without = headless or not has_terminal()
-    plan = Launch(
-        config,
-        folder,
-        headless=without,
-        seconds=seconds,
-        until_idle=until_idle,
-        accept_clock=accept_clock,
-        tether=tether,
-    )
     forbid_core_dumps()
-    with account_locks(host, config, folder):
+    with account_locks(host, config, folder), claims_of(host, config, folder) as claims:
+        plan = Launch(
+            config,
+            folder,
+            headless=without,
+            seconds=seconds,
+            until_idle=until_idle,
+            accept_clock=accept_clock,
+            tether=tether,
+            claims=claims,
+        )
         logging_ = _start_logs(host, plan)
         try:
             if without and not headless:
@@ -153,6 +158,17 @@ def account_locks(host: Host, config: Config, folder: Path, work: Work = Work.EN
         except LockError as error:
             raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
         return locks.pop_all()
+
+
+def claims_of(host: Host, config: Config, folder: Path) -> Claims:
+    """The locks of the real accounts by the ids that their venues will answer; none is had yet.
+
+    Raises CommandFailed where there is no folder for them.
+    """
+    try:
+        return Claims(paths.lock_dir(host.environ), config, folder)
+    except paths.PathError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
 
 
 def lock_files(host: Host, config: Config, folder: Path) -> tuple[Path, ...]:
@@ -255,6 +271,7 @@ class Supervisor:
             version=version(),
             latch=latch,
             bars=self._bars,
+            claim=unclaimed if self.plan.claims is None else self.plan.claims.claim,
         )
         if house.warning:
             _log.warning("%s", house.warning)
@@ -288,7 +305,7 @@ class Supervisor:
 
     async def _run(self, house: wiring.House, operations: Operations, clock: Clock) -> int:
         engine = house.engine
-        await engine.start()
+        await self._start(engine)
         operations.started()
         if self.plan.headless:
             settle_collector()
@@ -329,6 +346,24 @@ class Supervisor:
                 self._app.exit()
             await self._end(beside)
         return ExitCode.DONE
+
+    async def _start(self, engine: Engine) -> None:
+        """Start the engine; ends it again where one of its accounts is another engine's.
+
+        Nothing was sent anywhere then. Raises CommandFailed (5), and what the start raises.
+        """
+        claims = self.plan.claims
+        failure: BrokerError | None = None
+        try:
+            await engine.start()
+        except BrokerError as error:
+            failure = error
+        if claims is not None and claims.conflict is not None:
+            await engine.stop("another engine has one of its accounts")
+            held = claims.conflict
+            raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
+        if failure is not None:
+            raise failure
 
     def _ended_beside(self, engine: Engine, task: "asyncio.Task[None]") -> None:
         """What works beside the engine has ended; where it failed, somebody has to know.

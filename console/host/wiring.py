@@ -6,7 +6,7 @@ and the market, and hands all of it to the engine. It starts nothing.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from brokers import Connection, PriceSource, VenueSetup, open_venue
+from brokers import Connection, PriceSource, VenueSetup, open_venue, unclaimed
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
@@ -283,6 +283,7 @@ def build(
     flatten_only: bool = False,
     by_hand: bool = False,
     quotes_per_second: float = 0,
+    claim: Callable[[str, str], Awaitable[None]] = unclaimed,
 ) -> House:
     """Wires every account of the config on a running loop; their locks must be held.
 
@@ -293,6 +294,7 @@ def build(
     out keeps nobody from closing in the others. `by_hand` opens no market either: somebody tells
     prices.
     `quotes_per_second` is the pace of a simulated market over all symbols; 0 is the usual one.
+    `claim` keeps a real account for this process (`brokers.VenueSetup`).
 
     Raises JournalError kinds, BookError, BadFile, SectorFileError,
     FixedOtherwise, AccountNotOpened; nothing stays open then.
@@ -334,6 +336,7 @@ def build(
             base_currency=config.account.currency,
             reference_rates=rates(config.data.rates, config.account.currency),
             secret=SecretStore(os.environ).get,
+            claim=claim,
         )
         left_out = _left_out(book, opened(config))
         if left_out and not flatten_only:

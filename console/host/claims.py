@@ -1,0 +1,161 @@
+"""The locks of accounts at real venues, by the ids that their venues answer (C-201, C-503).
+
+A config need not state the id of a test account, so that two engines may be at one account under
+two names. Which account it is, the venue says at each connect; before anything is sent there, its
+lock is taken by kind, environment and id. The lock by name (`console.host.supervisor`) stays: it
+keeps a second engine out without asking any venue.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from console.host.locks import AccountHeld, AccountLock, LockError, Work
+from console.host.paths import answered_lock_file
+from engine.config import Config, opened
+from engine.config.venue import RealVenueConfig
+from engine.ports import AuthFailed
+
+GATHER_SECONDS: Final = 2.0
+"""So long after the first has answered the other accounts of a start are waited for, so that all of
+them are locked in one order; a venue that answers later, or not, keeps nobody longer."""
+
+
+class Claims:
+    """The account locks of one engine, or of one kill, by the ids that venues answer.
+
+    The accounts that answer first are taken together: in one order, and all or none. If one of them
+    is another engine's, none is had, then or later, and `conflict` says why. An account that
+    answers later is refused by itself.
+    """
+
+    def __init__(
+        self,
+        locks: Path,
+        config: Config,
+        folder: Path,
+        *,
+        work: Work = Work.ENGINE,
+        kept: Mapping[Path, AccountLock] | None = None,
+        left: Collection[Path] = (),
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
+        """`locks` is the folder of locks, `folder` the state folder, `work` what they are for.
+
+        `kept` are locks that are had already, and are let go with the others. `left` are those of
+        accounts that are left to who holds them: they are refused, and keep back no other.
+        """
+        self._locks = locks
+        self._config = config
+        self._folder = folder
+        self._work = work
+        self._kept = dict(kept or {})
+        self._left = left
+        self._seconds = gather_seconds
+        names = (name for name in opened(config) if name in config.brokers.names)
+        self._awaited = {n for n in names if isinstance(config.brokers.of(n), RealVenueConfig)}
+        self._asked: dict[str, Path] = {}
+        """Of those that are waited for, the locks that they need."""
+        self._all_asked = asyncio.Event()
+        self._is_first = True
+        self._round: asyncio.Task[None] | None = None
+        self._owners: dict[Path, str] = {}
+        """The account's name, by its lock, of those that are had."""
+        self._why: dict[str, str] = {}
+        self.refused: dict[str, Path] = {}
+        """The locks, by the account's name, that were not had when they were asked for last."""
+        self.conflict: AccountHeld | None = None
+        """Who holds one of the accounts of this start; None where there is nobody."""
+
+    async def claim(self, name: str, answered: str) -> None:
+        """Take the account for this process; see `brokers.VenueSetup.claim`.
+
+        Raises AuthFailed where it is another's, and where two names are one account.
+        """
+        kind = self._config.brokers.kind_of(name)
+        path = answered_lock_file(
+            self._locks, kind, self._config.brokers.environment_of(name), answered
+        )
+        if self._owners.get(path) != name:
+            self._asked[name] = path
+            if self._awaited <= self._asked.keys():
+                self._all_asked.set()
+            if self._round is None:
+                self._round = asyncio.create_task(self._take(), name="account locks")
+            await asyncio.shield(self._round)  # an attempt to connect may be given up meanwhile
+        owner = self._owners.get(path)
+        if owner is None:
+            raise AuthFailed(f"[brokers.{name}], account {answered} at {kind}: {self._why[name]}")
+        if owner != name:
+            raise AuthFailed(
+                f"[brokers.{name}] answers with account {answered} at {kind}, which "
+                f"[brokers.{owner}] is already: two names would trade it without knowing of each "
+                "other"
+            )
+
+    def release(self) -> None:
+        """Give all of them free; a second call does nothing."""
+        kept, self._kept = self._kept, {}
+        self._owners.clear()
+        for lock in kept.values():
+            lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    async def _take(self) -> None:
+        """Take what is asked for until nothing is; the first time, once all have asked."""
+        if self._is_first:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds):
+                    await self._all_asked.wait()
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            together, self._is_first = self._is_first, False
+            # A process between lock and record is waited for, and the loop must not wait.
+            await asyncio.to_thread(self._lock, asked, together=together)
+        self._round = None
+
+    def _lock(self, asked: Mapping[str, Path], *, together: bool) -> None:
+        taken: list[Path] = []
+        for path, name in sorted((path, name) for name, path in asked.items()):
+            self.refused.pop(name, None)
+            if path in self._owners:
+                continue  # by another name of this process
+            try:
+                self._have(path)
+            except (AccountHeld, LockError) as error:
+                self.refused[name], self._why[name] = path, str(error)
+                if together and isinstance(error, AccountHeld) and path not in self._left:
+                    self._give_up(asked, taken, error)
+                    return
+            else:
+                self._owners[path] = name
+                taken.append(path)
+
+    def _have(self, path: Path) -> None:
+        """Raises AccountHeld, or LockError, where the lock cannot be had."""
+        if self.conflict is not None:
+            raise self.conflict
+        if path not in self._kept:
+            self._kept[path] = AccountLock.acquire(path, state_dir=self._folder, work=self._work)
+
+    def _give_up(self, asked: Mapping[str, Path], taken: list[Path], held: AccountHeld) -> None:
+        """None of them is had, since one of them is held."""
+        self.conflict = held
+        for path in taken:
+            del self._owners[path]
+            self._kept.pop(path).release()
+        for name, path in asked.items():
+            self.refused[name], self._why[name] = path, str(held)

@@ -1,0 +1,83 @@
+"""Two engines are never at one real account, whatever each calls it (C-201, C-503).
+
+Two state folders and two configs, one account at a local server of Alpaca. Neither config states an
+`account_id`, and they name the account differently: only the venue's answer tells.
+"""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.console.program import Program
+from tests.process.test_venues import Server
+
+pytestmark = pytest.mark.slow
+
+HELD, FAILED, DONE = 5, 1, 0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server("alpaca", tmp_path)
+    try:
+        yield made
+    finally:
+        made.kill()
+
+
+def program(folder: Path, server: Server, name: str) -> Program:
+    """A program with a state folder of its own, in which the account has this name."""
+    (folder / name).mkdir()
+    made = Program(folder / name)
+    text = server.told["config"].replace("[brokers.alpaca]", f'[brokers.{name}]\nkind = "alpaca"')
+    made.configure(text.replace('primary = "alpaca"', f'primary = "{name}"'))
+    made.environment |= server.told["environment"] | {"MERIDIAN_LOCK_DIR": str(folder / "locks")}
+    return made
+
+
+@pytest.fixture
+def first(tmp_path: Path, server: Server) -> Iterator[Program]:
+    """An engine that trades the account as `mine`, ready and with a share that it holds."""
+    made = program(tmp_path, server, "mine")
+    made.start()
+    try:
+        made.wait_for(lambda: made.ask("status")["accounts"][0]["state"] == "READY")
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def second(tmp_path: Path, server: Server) -> Program:
+    """Another config and state folder, in which the account is `yours`."""
+    return program(tmp_path, server, "yours")
+
+
+def buy(at: Program) -> None:
+    asked = ("order", "buy", "AAPL", "2", "--protect", "190")
+    at.wait_for(lambda: at.run(*asked).returncode == DONE)
+    at.wait_for(lambda: [p["protected"] for p in at.ask("status")["positions"]] == ["2"])
+
+
+def left(server: Server) -> dict[str, Any]:
+    return server.end()
+
+
+def test_a_second_engine_at_the_account_is_refused_in_one_sentence(
+    first: Program, second: Program
+) -> None:
+    done = second.run("--headless", "--for", "10")
+    assert done.returncode == HELD, done.stderr
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"This account is held by process {first.engine.pid} ")  # type: ignore[union-attr]
+    assert str(first.folder) in said
+    assert "Traceback" not in done.stderr
+    assert first.ask("status")["run_state"] == "ACTIVE"
+    # it is free again once that engine has ended
+    first.run("stop")
+    assert first.ended() == DONE
+    assert second.run("--headless", "--for", "1").returncode == DONE
