@@ -17,11 +17,22 @@ from console.host.locks import AccountHeld, AccountLock, LockError, Work
 from console.host.paths import answered_lock_file
 from engine.config import Config, opened
 from engine.config.venue import RealVenueConfig
-from engine.ports import AuthFailed
+from engine.ports import AuthFailed, BrokerError
+from engine.runtime.engine import Engine
 
 GATHER_SECONDS: Final = 2.0
 """So long after the first has answered the other accounts of a start are waited for, so that all of
 them are locked in one order; a venue that answers later, or not, keeps nobody longer."""
+
+
+class HeldElsewhere(Exception):  # noqa: N818 - what is the case
+    """Another engine has the account by the id that its venue answers: who, in `held`."""
+
+    def __init__(self, held: AccountHeld, names: Collection[str]) -> None:
+        """`names` are those of the account here."""
+        super().__init__(str(held))
+        self.held = held
+        self.names = names
 
 
 class Claims:
@@ -39,20 +50,21 @@ class Claims:
         folder: Path,
         *,
         work: Work = Work.ENGINE,
-        kept: Mapping[Path, AccountLock] | None = None,
+        kept: Collection[Path] = (),
         left: Collection[Path] = (),
         gather_seconds: float = GATHER_SECONDS,
     ) -> None:
         """`locks` is the folder of locks, `folder` the state folder, `work` what they are for.
 
-        `kept` are locks that are had already, and are let go with the others. `left` are those of
-        accounts that are left to who holds them: they are refused, and keep back no other.
+        `kept` are locks that the caller has, and lets go itself. `left` are those of accounts that
+        are left to who holds them: they are refused, and keep back no other.
         """
         self._locks = locks
         self._config = config
         self._folder = folder
         self._work = work
-        self._kept = dict(kept or {})
+        self._kept = kept
+        self._taken: dict[Path, AccountLock] = {}
         self._left = left
         self._seconds = gather_seconds
         names = (name for name in opened(config) if name in config.brokers.names)
@@ -98,9 +110,9 @@ class Claims:
 
     def release(self) -> None:
         """Give all of them free; a second call does nothing."""
-        kept, self._kept = self._kept, {}
+        taken, self._taken = self._taken, {}
         self._owners.clear()
-        for lock in kept.values():
+        for lock in taken.values():
             lock.release()
 
     def __enter__(self) -> Self:
@@ -149,13 +161,30 @@ class Claims:
         if self.conflict is not None:
             raise self.conflict
         if path not in self._kept:
-            self._kept[path] = AccountLock.acquire(path, state_dir=self._folder, work=self._work)
+            self._taken[path] = AccountLock.acquire(path, state_dir=self._folder, work=self._work)
 
     def _give_up(self, asked: Mapping[str, Path], taken: list[Path], held: AccountHeld) -> None:
         """None of them is had, since one of them is held."""
         self.conflict = held
         for path in taken:
             del self._owners[path]
-            self._kept.pop(path).release()
+            if path in self._taken:
+                self._taken.pop(path).release()
         for name, path in asked.items():
             self.refused[name], self._why[name] = path, str(held)
+
+
+async def started(engine: Engine, claims: Claims) -> None:
+    """Start the engine. Raises HeldElsewhere where one of its accounts is another engine's: it is
+    stopped then, and nothing was sent anywhere; and what `Engine.start` raises."""
+    failure: BrokerError | None = None
+    try:
+        await engine.start()
+    except BrokerError as error:
+        failure = error
+    if claims.conflict is not None:
+        await engine.stop("another engine has one of its accounts")
+        held = claims.conflict
+        raise HeldElsewhere(held, {n for n, path in claims.refused.items() if path == held.path})
+    if failure is not None:
+        raise failure

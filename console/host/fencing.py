@@ -48,6 +48,10 @@ class Patience:
         self._seen: dict[int, float] = {}
         self._signs: dict[int, tuple[int, float]] = {}
 
+    def renewed(self) -> "Patience":
+        """As much of it again, from now."""
+        return Patience(self._grace, silent_seconds=self._silent, longest_seconds=self._longest)
+
     @property
     def left(self) -> float:
         """Seconds that an engine still has; 0 where it has had them."""

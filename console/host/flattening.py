@@ -11,13 +11,17 @@ journal knows, so that it counts as a swing trade (X-32).
 import asyncio
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from brokers import LibraryUnusable
 from brokers.paper.book import BookError
 from console.host import wiring
+from console.host.claims import Claims, HeldElsewhere, started
 from console.host.crash import crashed
 from console.host.kill_report import PROOF_SECONDS, KillReport
 from console.host.output import warn
@@ -58,10 +62,23 @@ _UNWORKABLE: Final = (
 )
 
 
-def work_accounts(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str, Any]:
+class _Job(msgspec.Struct, frozen=True):
+    """What is worked: the accounts of `config` from a state folder, under a latch that is set."""
+
+    config: Config
+    folder: Path
+    latch: Latch
+    claims: Callable[[], Claims]
+
+
+def work_accounts(
+    config: Config, folder: Path, latch: Latch, claims: Callable[[], Claims], *, used: bool
+) -> dict[str, Any]:
     """What the accounts show after the engine's own kill ran here; needs their locks.
 
-    `used` says that an engine has worked on this folder before.
+    `used` says that an engine has worked on this folder before. `claims` makes what takes the
+    locks of real accounts by the ids that their venues answer, which are had until this returns.
+    Raises HeldElsewhere where one is another engine's, before anything was sent to any of them.
     """
     nothing: dict[str, Any] = {"state": KillState.DEGRADED, "cancelled": 0, "closed": 0}
     nothing |= {"left": [], "kept": []}
@@ -87,7 +104,9 @@ def work_accounts(config: Config, folder: Path, latch: Latch, *, used: bool) -> 
     if len(rows) == len(names):
         return rows
     try:
-        return _reached(config, folder, latch, known) | rows
+        return _reached(_Job(config, folder, latch, claims), known) | rows
+    except HeldElsewhere:
+        raise
     except _UNWORKABLE as error:
         warn(f"{', '.join(names)} could not be worked from here: {error}")
     except Exception as error:  # the latch is set: what is known of the accounts is still told
@@ -105,7 +124,7 @@ def _forget(book: Path) -> None:
             path.unlink()
 
 
-def _reached(config: Config, folder: Path, latch: Latch, known: Book | None) -> dict[str, Any]:
+def _reached(job: _Job, known: Book | None) -> dict[str, Any]:
     """`_worked`, begun again while the venue cannot be reached: one that restarts is soon back.
 
     Raises what it raises, BrokerError after `REACH_SECONDS`.
@@ -113,7 +132,7 @@ def _reached(config: Config, folder: Path, latch: Latch, known: Book | None) -> 
     deadline, told = time.monotonic() + REACH_SECONDS, False
     while True:
         try:
-            return _worked(config, folder, latch, known)
+            return _worked(job, known)
         except BrokerError as error:
             if time.monotonic() >= deadline:
                 raise
@@ -123,18 +142,18 @@ def _reached(config: Config, folder: Path, latch: Latch, known: Book | None) -> 
             time.sleep(RETRY_SECONDS)
 
 
-def _worked(config: Config, folder: Path, latch: Latch, known: Book | None) -> dict[str, Any]:
+def _worked(job: _Job, known: Book | None) -> dict[str, Any]:
     """`_flatten` with the journal as far as it is of use. Raises what kept it from being done."""
-    journal = folder / wiring.JOURNAL
+    journal = job.folder / wiring.JOURNAL
     if known is not None:
         try:
-            return asyncio.run(_flatten(config, folder, latch, known))
+            return asyncio.run(_flatten(job, known))
         except (JournalError, sqlite3.Error) as error:
             warn(f"The journal cannot be written, and is left as it is: {error}")
         copy = _copied(journal)
         if copy is not None:
-            return asyncio.run(_flatten(config, folder, latch, known, copy))
-    return asyncio.run(_flatten(config, folder, latch, None, memory_database()))
+            return asyncio.run(_flatten(job, known, copy))
+    return asyncio.run(_flatten(job, None, memory_database()))
 
 
 def _read(journal: Path) -> Book | None:
@@ -166,24 +185,29 @@ def _copied(journal: Path) -> sqlite3.Connection | None:
 
 
 async def _flatten(
-    config: Config,
-    folder: Path,
-    latch: Latch,
-    known: Book | None,
-    database: sqlite3.Connection | None = None,
+    job: _Job, known: Book | None, database: sqlite3.Connection | None = None
 ) -> dict[str, Any]:
     """`known` is what the journal tells, None where it cannot be read; `database` one in memory
     that stands in for it."""
     settle_task_factory(asyncio.get_running_loop())
-    clock = _clock(config, known)
+    with job.claims() as claims:
+        return await _proved(job, claims, known, database)
+
+
+async def _proved(
+    job: _Job, claims: Claims, known: Book | None, database: sqlite3.Connection | None
+) -> dict[str, Any]:
+    """What an engine has proved of the accounts that `claims` lets it have."""
+    clock = _clock(job.config, known)
     house = wiring.build(
-        config,
+        job.config,
         clock=clock,
-        state_dir=folder,
+        state_dir=job.folder,
         version=version(),
-        latch=latch,
+        latch=job.latch,
         database=database,
         flatten_only=True,
+        claim=claims.claim,
     )
     engine = house.engine
     report = KillReport(engine.world)
@@ -191,7 +215,7 @@ async def _flatten(
         there = [held.symbol for venue in house.venues.values() for held in venue.positions()]
         for symbol in dict.fromkeys((*(p.symbol for p in engine.book.holdings()), *there)):
             _tell_age(house, symbol, clock)
-        await engine.start()
+        await started(engine, claims)
         running = asyncio.create_task(engine.run())
         await report.proof(clock, PROOF_SECONDS)
         brokers = report.brokers()

@@ -20,7 +20,7 @@ from brokers import LibraryUnusable, unclaimed
 from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.book import BookError
 from console.host import logs, paths, wiring
-from console.host.claims import Claims
+from console.host.claims import Claims, HeldElsewhere, started
 from console.host.control import ControlServer
 from console.host.detach import Tether, has_terminal
 from console.host.follow import SignalFile, demand_followable
@@ -219,6 +219,8 @@ def serve(plan: Launch) -> int:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     except SecretError as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "SECRET") from error
+    except HeldElsewhere as held:
+        raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
     except LibraryUnusable as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "LIBRARY") from error
     except (JournalError, BookError) as error:
@@ -305,7 +307,10 @@ class Supervisor:
 
     async def _run(self, house: wiring.House, operations: Operations, clock: Clock) -> int:
         engine = house.engine
-        await self._start(engine)
+        if self.plan.claims is None:
+            await engine.start()
+        else:
+            await started(engine, self.plan.claims)
         operations.started()
         if self.plan.headless:
             settle_collector()
@@ -346,24 +351,6 @@ class Supervisor:
                 self._app.exit()
             await self._end(beside)
         return ExitCode.DONE
-
-    async def _start(self, engine: Engine) -> None:
-        """Start the engine; ends it again where one of its accounts is another engine's.
-
-        Nothing was sent anywhere then. Raises CommandFailed (5), and what the start raises.
-        """
-        claims = self.plan.claims
-        failure: BrokerError | None = None
-        try:
-            await engine.start()
-        except BrokerError as error:
-            failure = error
-        if claims is not None and claims.conflict is not None:
-            await engine.stop("another engine has one of its accounts")
-            held = claims.conflict
-            raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
-        if failure is not None:
-            raise failure
 
     def _ended_beside(self, engine: Engine, task: "asyncio.Task[None]") -> None:
         """What works beside the engine has ended; where it failed, somebody has to know.

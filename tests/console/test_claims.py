@@ -155,6 +155,8 @@ async def test_an_account_that_a_kill_has_fenced_is_its_own(tmp_path: Path) -> N
     made = claims(tmp_path, "mine", work=Work.KILL, kept={path: lock})
     await made.claim("mine", "PA1")
     made.release()
+    assert holder(path) is not None  # it is let go by who has it
+    lock.release()
     assert holder(path) is None
 
 

@@ -81,3 +81,32 @@ def test_a_second_engine_at_the_account_is_refused_in_one_sentence(
     first.run("stop")
     assert first.ended() == DONE
     assert second.run("--headless", "--for", "1").returncode == DONE
+
+
+def test_a_kill_under_another_name_is_put_to_the_engine_that_has_the_account(
+    first: Program, second: Program, server: Server
+) -> None:
+    buy(first)
+    done = second.run("kill", "--flatten", "all", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["fenced"]) == (DONE, None), done.stderr
+    assert {name: row["state"] for name, row in found["brokers"].items()} == {"mine": "VERIFIED"}
+    assert first.ask("status")["run_state"] == "HALTED"
+    assert (second.folder / "HALT").exists()
+    first.run("stop")
+    assert left(server) == {"positions": {}, "open_orders": []}
+
+
+def test_a_kill_under_another_name_ends_an_engine_that_hangs_and_closes_there(
+    first: Program, second: Program, server: Server
+) -> None:
+    buy(first)
+    first.send(signal.SIGSTOP)
+    done = second.run("kill", "--flatten", "all", "--json")
+    found = json.loads(done.stdout)
+    assert first.engine is not None
+    assert found["fenced"] == first.engine.pid, done.stderr
+    assert {name: row["state"] for name, row in found["brokers"].items()} == {"yours": "VERIFIED"}
+    assert done.returncode == DONE
+    assert (first.folder / "HALT").exists()  # it is halted where it ran, too
+    assert left(server) == {"positions": {}, "open_orders": []}
