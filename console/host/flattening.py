@@ -217,7 +217,7 @@ async def _proved(
             _tell_age(house, symbol, clock)
         await started(engine, claims)
         running = asyncio.create_task(engine.run())
-        await report.proof(clock, PROOF_SECONDS)
+        await report.proof(clock, PROOF_SECONDS + _sent_before(house))
         brokers = report.brokers()
         if known is None:
             halt = engine.book.data.halt
@@ -234,8 +234,15 @@ async def _proved(
         house.close()
 
 
+def _sent_before(house: wiring.House) -> float:
+    """How many seconds longer than an engine's own a kill from outside may take: what the process
+    before it may have sent can arrive for so long, and is waited for before it is closed again."""
+    able = [one.broker.capabilities for one in house.connections.values()]
+    return max((each.longest_under_way for each in able), default=0) / NS_PER_SECOND
+
+
 def _not_opened(house: wiring.House, name: str) -> dict[str, Any]:
-    """What is left in an account that the config does not open: nothing was asked of it."""
+    """What is left in an account that is not opened: nothing was asked of it."""
     account = house.engine.book.account(name)
     held = [f"{p.symbol} {p.quantity.normalize():f}" for p in account.positions.values()]
     found = {
@@ -245,7 +252,10 @@ def _not_opened(house: wiring.House, name: str) -> dict[str, Any]:
         "left": sorted(held),
         "kept": [],
     }
-    return found | {"unknown": [*account.orders, "the config does not open it"]}
+    why = (
+        "it could not be opened" if name in opened(house.config) else "the config does not open it"
+    )
+    return found | {"unknown": [*account.orders, why]}
 
 
 def _untyped(account: AccountState, halt: Halt | None, row: dict[str, Any]) -> dict[str, Any]:

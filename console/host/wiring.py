@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from brokers import Connection, PriceSource, VenueSetup, open_venue, unclaimed
+from brokers import Connection, LibraryUnusable, PriceSource, VenueSetup, open_venue, unclaimed
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
@@ -22,7 +22,7 @@ from brokers.paper.settings import PaperConfig
 from brokers.paper.setup import PaperConnection, open_exchange
 from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
-from console.host.secrets import KNOWN, SecretStore
+from console.host.secrets import KNOWN, SecretError, SecretStore
 from console.host.sectors import SectorFileError, sectors
 from console.host.venues import venues
 from engine.config import Config, account_id, digest, opened
@@ -89,7 +89,7 @@ class House:
         self.connections = connections
         """The opened accounts by name."""
         self.left_out = left_out
-        """Accounts that a kill cannot work, since the config does not open them: why, by name."""
+        """Accounts that a kill cannot work, since they are not opened: why, by name."""
         self.warning = warning
         """One sentence when a snapshot could not be used, else empty."""
 
@@ -291,8 +291,8 @@ def build(
     `gathers` many appends in one. Without
     `threads` those of the accounts do too (virtual time). `flatten_only` opens no market: what must
     close meets the last prices the paper accounts have seen, and an account that the config leaves
-    out keeps nobody from closing in the others. `by_hand` opens no market either: somebody tells
-    prices.
+    out, or that cannot be opened here, keeps nobody from closing in the others. `by_hand` opens no
+    market either: somebody tells prices.
     `quotes_per_second` is the pace of a simulated market over all symbols; 0 is the usual one.
     `claim` keeps a real account for this process (`brokers.VenueSetup`).
 
@@ -341,7 +341,9 @@ def build(
         left_out = _left_out(book, opened(config))
         if left_out and not flatten_only:
             raise AccountNotOpened("\n".join(left_out.values()))
-        market = _open(config, first, connections, own=own)
+        market = _open(
+            config, first, connections, own=own, unopened=left_out if flatten_only else None
+        )
         engine = Engine(
             _world(
                 config,
@@ -379,13 +381,21 @@ def build(
 
 
 def _open(
-    config: Config, first: VenueSetup, connections: dict[str, Connection], *, own: bool
+    config: Config,
+    first: VenueSetup,
+    connections: dict[str, Connection],
+    *,
+    own: bool,
+    unopened: dict[str, str] | None,
 ) -> MarketData | Mapping[str, MarketData] | None:
     """Open every account into `connections`, so that a failure leaves none unknown; the market.
 
     All paper accounts of this process trade on one market, which is then the engine's. One of
     another process is matched on the prices there, and is the engine's market where it is primary
     and no account is in this process. Real venues each tell the symbols that are routed there.
+
+    `unopened` is told, by name, why an account at a real venue cannot be opened, as without its
+    library; None: it keeps the others from being opened too.
     """
     plans = [first]
     for name in opened(config)[1:]:
@@ -397,7 +407,7 @@ def _open(
         }
         plans.append(msgspec.structs.replace(first, **replaced))
     if isinstance(first.settings, RealVenueConfig):
-        return _open_real(config, plans, connections)
+        return _open_real(config, plans, connections, unopened)
     here = [plan for plan in plans if _in_process(plan)]
     exchange = open_exchange(here[0]) if here else None
     for plan in plans:
@@ -412,10 +422,13 @@ def _open(
 
 
 def _open_real(
-    config: Config, plans: list[VenueSetup], connections: dict[str, Connection]
+    config: Config,
+    plans: list[VenueSetup],
+    connections: dict[str, Connection],
+    unopened: dict[str, str] | None,
 ) -> Mapping[str, MarketData]:
     """Open accounts at real venues into `connections`; the markets of those that are routed to, by
-    the account's name."""
+    the account's name. Where none can be opened, raises what kept the last from it."""
     known = Instruments(plans[0].instruments)
     accounts = {
         symbol: routed(config, symbol, known.get(symbol).asset_class)
@@ -424,8 +437,14 @@ def _open_real(
     for plan in plans:
         own = tuple(symbol for symbol, name in accounts.items() if name == plan.name)
         market = config.market.model_copy(update={"symbols": own})
-        connections[plan.name] = open_venue(msgspec.structs.replace(plan, market=market))
-    markets = {name: connections[name].market for name in dict.fromkeys(accounts.values())}
+        try:
+            connections[plan.name] = open_venue(msgspec.structs.replace(plan, market=market))
+        except (LibraryUnusable, BadFile, SecretError) as error:
+            if unopened is None or (plan is plans[-1] and not connections):
+                raise
+            unopened[plan.name] = f"{plan.name} could not be worked from here: {error}"
+    named = (name for name in dict.fromkeys(accounts.values()) if name in connections)
+    markets = {name: connections[name].market for name in named}
     return {name: market for name, market in markets.items() if market is not None}
 
 
