@@ -14,12 +14,18 @@ from engine.world import World
 
 
 def failed(world: World, order: Order, why: str, now: Nanos) -> Iterator[ev.Event]:
-    """Count an order that was handed over and not answered, with all its attempts as one."""
+    """Count an order that was handed over and not answered, with all its attempts as one.
+
+    Once it is open only the one that is tried counts: what was under way when it opened says
+    nothing of the venue since then, and gives it no fresh timer (T-08).
+    """
     if not (order.adds_exposure and order.sent_at):
         return
     circuit, limits = world.book.account(order.account).circuit, world.config.resiliency
     failures = circuit.failures + 1
-    probed = circuit.state is not CircuitState.CLOSED
+    probed = circuit.state is CircuitState.HALF_OPEN and order.client_order_id == circuit.probe
+    if circuit.state is not CircuitState.CLOSED and not probed:
+        return
     if not probed and failures < limits.circuit_breaker_threshold:
         yield ev.CircuitMoved(account=order.account, state=CircuitState.CLOSED, failures=failures)
         return

@@ -13,7 +13,6 @@ from engine.domain.codes import Code
 from engine.domain.inputs import SendAgain, SubmitPutOff
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus
-from engine.domain.run import CircuitState
 from engine.pipeline.request import again_request
 from engine.pipeline.stages import decide
 from engine.plans.outcome import after_end
@@ -59,8 +58,7 @@ def send_again(world: World, given: SendAgain, now: Nanos) -> Iterator[ev.Event]
         account=order.account, client_order_id=key, code=Code.NOT_SENT, text=text
     )
     yield ev.DeadLettered(letter_id=key, terms=order.terms, error=text)
-    opened = world.book.account(order.account).circuit.state is CircuitState.OPEN
-    if isinstance(given.error, NotSent) and not opened:
+    if isinstance(given.error, NotSent):
         yield from circuit.failed(world, order, str(given.error), now)
     yield from after_end(world, order.account, key)
 

@@ -3,6 +3,7 @@
 C-400, C-401, C-402, C-420 to C-423, X-09, X-10, T-08, T-09. Cancels and exits are never stopped.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -57,6 +58,24 @@ class Failing(Wire):
     def asked_now(self) -> float:
         self._note("try")
         return self.asked[-1][1]
+
+
+class Slow(Failing):
+    """One whose answers, good or bad, come after so many seconds, one pause each, in order."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.pauses: deque[float] = deque()
+
+    async def submit_order(self, order: OrderTerms) -> None:
+        if not (order.adds_exposure and self.pauses):
+            await super().submit_order(order)
+            return
+        error = self.errors.popleft() if self.errors else None
+        await asyncio.sleep(self.pauses.popleft())
+        if error is not None:
+            raise error
+        await super().submit_order(order)
 
 
 def wire_of(rig: Rig) -> Failing:
@@ -152,6 +171,35 @@ def test_T08_a_probe_that_fails_opens_it_with_a_fresh_timer() -> None:
         assert (await buy_now(rig, 52)).ok
 
     play(scene, wire=Failing, config=ONCE)
+
+
+def test_T08_a_request_that_was_under_way_when_it_opened_gives_no_fresh_timer() -> None:
+    """Only a probe does. Seven are under way at once: five fail after 1 s and open it for 2 s, one
+    fails while it is open, and one while the probe is under way."""
+
+    async def scene(rig: Rig) -> None:
+        wire = wire_of(rig)
+        assert isinstance(wire, Slow)
+        wire.pauses.extend([1.0] * 5 + [1.5, 3.5])
+        wire.errors.extend([NotSent("connect refused")] * 7)
+        for n in range(7):
+            assert (await buy_now(rig, n + 1)).ok
+        await rig.clock.sleep(2)
+        assert len(rig.events(ev.DeadLettered)) == 6
+        (opened,) = [r.time for r in rig.records if _opened(r.event)]
+        await rig.clock.sleep((opened - rig.clock.now()) / 1e9 + 1.9)
+        assert (await buy_now(rig, 50)).code == "CIRCUIT_OPEN"
+        await rig.clock.sleep((opened - rig.clock.now()) / 1e9 + 2)
+        wire.pauses.append(2.0)
+        assert (await buy_now(rig, 51)).ok
+        await rig.until(lambda: len(rig.events(ev.DeadLettered)) == 7, 1.5)
+        assert circuit(rig) == "HALF_OPEN"
+        assert (await buy_now(rig, 52)).code == "CIRCUIT_OPEN"
+        await rig.clock.sleep(2)
+        assert circuit(rig) == "CLOSED"
+        assert [a.code for a in rig.events(ev.Alarmed)].count("CIRCUIT_OPEN") == 1
+
+    play(scene, wire=Slow, config=config(max_retries=0, circuit_breaker_timeout=2))
 
 
 def test_T08_cancels_closes_and_stops_pass_throughout() -> None:
