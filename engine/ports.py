@@ -11,6 +11,7 @@ from engine.domain.events import Record
 from engine.domain.failure import (
     Ambiguous,
     AuthFailed,
+    Banned,
     BrokerError,
     MarketClosed,
     NotSent,
@@ -28,6 +29,7 @@ from engine.domain.run import Halt
 __all__ = [
     "Ambiguous",
     "AuthFailed",
+    "Banned",
     "Broker",
     "BrokerError",
     "Cancellable",
@@ -157,9 +159,10 @@ class Broker(Protocol):
     that the engine needs after a restart. Every method that asks the venue raises one of the six
     errors of `engine.domain.failure`. Whatever else it raises counts as `Ambiguous`, and so does a
     cancel of work of its own that it lets through:
-    `NotSent` when nothing left this process, `Throttled` when the venue wants us to wait,
-    `Ambiguous` when nobody knows whether the venue acted, `Rejected` when it refused,
-    `AuthFailed` when it does not accept the credentials, `MarketClosed` when it takes nothing now.
+    `NotSent` when nothing left this process, `Throttled` when the venue wants us to wait (`Banned`
+    where it answers nothing until then), `Ambiguous` when nobody knows whether the venue acted,
+    `Rejected` when it refused, `AuthFailed` when it does not accept the credentials,
+    `MarketClosed` when it takes nothing now.
 
     Every order has one id in the engine, and no two of an account have the same. An adapter tells
     the client order id as the venue has it, "" for none, and what the venue itself calls the order.

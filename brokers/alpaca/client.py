@@ -132,7 +132,7 @@ class Client:
         self._heed(answer)
         error = self._error_of(request, answer)
         if isinstance(error, Throttled):
-            self._budget.shut(error.retry_after)
+            error = self._budget.heed(error, need=need)
         if error is not None:
             raise error
         if kind is None:

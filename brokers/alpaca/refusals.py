@@ -5,10 +5,10 @@ from typing import Final
 import msgspec
 
 from brokers.alpaca.wire import ErrorRow, decode, text
-from brokers.net.rest import Answer, Request, retry_after
+from brokers.net.rest import Answer, Request, retry_after, usual_refusal
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.text import clean_text
-from engine.ports import AuthFailed, BrokerError, MarketClosed, Rejected, Throttled
+from engine.ports import AuthFailed, Banned, BrokerError, MarketClosed, Rejected, Throttled
 
 UNKNOWN: Final = "40410000"
 """The venue does not know what was asked for."""
@@ -52,6 +52,9 @@ def asked_to_wait(request: Request, answer: Answer, now: Nanos) -> Throttled:
 
     `now` in nanoseconds UTC.
     """
+    usual = usual_refusal(request, answer)
+    if isinstance(usual, Banned):
+        return usual
     said = f"{request.method} {request.path} answered HTTP {answer.status}: {answer.text}"
     reset = answer.headers.get("x-ratelimit-reset", "")
     if reset.isdecimal() and len(reset) < 12:

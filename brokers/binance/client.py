@@ -22,7 +22,7 @@ from brokers.net.budget import Budget, Need
 from brokers.net.numbers import number
 from brokers.net.rest import Answer, Request, Rest
 from engine.domain.instant import NS_PER_MS, Nanos
-from engine.ports import Ambiguous, AuthFailed, BrokerError, Clock, NotSent
+from engine.ports import Ambiguous, AuthFailed, Banned, BrokerError, Clock, NotSent
 
 RECEIVE_MS: Final = 2000
 """A request that reaches the venue later than this after its time is refused: a late copy of an
@@ -150,8 +150,7 @@ class Client:
                 lambda: self._signed(method, path, params), kind, cost, urgent=urgent
             )
         except OrdersUsedUp as error:
-            self._limits.orders.shut(error.retry_after)
-            raise
+            raise self._limits.orders.heed(error, need=Need.of(urgent=urgent)) from None
         except ClockApart:
             await self._set_again()
             raise
@@ -177,9 +176,8 @@ class Client:
                 return await self._rest.ask(request(), kind)
         except TimeoutError as error:
             raise Ambiguous(f"no answer from Binance within {TIMEOUT_SECONDS:g} s") from error
-        except AskedToWait as error:
-            self._limits.weight.shut(error.retry_after)
-            raise
+        except (AskedToWait, Banned) as error:
+            raise self._limits.weight.heed(error, need=Need.of(urgent=urgent)) from None
 
     async def _set_again(self) -> None:
         try:

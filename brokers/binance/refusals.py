@@ -10,7 +10,15 @@ import msgspec
 
 from brokers.net.rest import Answer, Request, retry_after, usual_refusal
 from engine.domain.text import clean_text
-from engine.ports import Ambiguous, AuthFailed, BrokerError, MarketClosed, Rejected, Throttled
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    Banned,
+    BrokerError,
+    MarketClosed,
+    Rejected,
+    Throttled,
+)
 
 CLOCK_WAIT: Final = 0.2
 """Seconds before a request is asked for again whose time the venue did not accept."""
@@ -37,6 +45,8 @@ _ORDERS: Final = -1015
 _NO_WINDOW: Final = -2016
 _DUPLICATE: Final = "Duplicate order sent."
 _CLOSED: Final = "Market is closed."
+_OUT: Final = "IP banned"
+"""How -1003 begins to say until when the address is banned."""
 
 
 class ClockApart(Throttled):
@@ -45,7 +55,7 @@ class ClockApart(Throttled):
 
 
 class AskedToWait(Throttled):
-    """The venue wants no request at all for a while; who goes on asking is banned."""
+    """The venue counts too many requests; who goes on asking within the minute is banned."""
 
 
 class OrdersUsedUp(Throttled):
@@ -67,13 +77,14 @@ def refusal(request: Request, answer: Answer) -> BrokerError | None:
         said = msgspec.json.decode(answer.body, type=Failure)
     except msgspec.DecodeError:
         said = None
-    if answer.status in {418, 429}:
-        kind = OrdersUsedUp if said is not None and said.code == _ORDERS else AskedToWait
-        return kind(_words(request, said, answer), retry_after(answer))
+    if answer.status == 418:
+        return Banned(_words(request, said, answer), retry_after(answer))
+    if answer.status == 429 and (said is None or said.code not in {_REQUESTS, _ORDERS}):
+        return AskedToWait(_words(request, said, answer), retry_after(answer))
     if said is not None:
         return meaning(said, f"{request.method} {request.path}", retry_after(answer))
     if answer.status == 403:
-        return AskedToWait(_words(request, None, answer), retry_after(answer, FIREWALL_WAIT))
+        return Banned(_words(request, None, answer), retry_after(answer, FIREWALL_WAIT))
     return usual_refusal(request, answer)
 
 
@@ -88,7 +99,7 @@ def meaning(said: Failure, what: str, wait: float = CLOCK_WAIT) -> BrokerError:
     if said.code == _CLOCK:
         return ClockApart(text, CLOCK_WAIT)
     if said.code == _REQUESTS:
-        return AskedToWait(text, wait)
+        return (Banned if _OUT in said.msg else AskedToWait)(text, wait)
     if said.code == _ORDERS:
         return OrdersUsedUp(text, wait)
     if said.code == _NO_WINDOW or _CLOSED in said.msg:

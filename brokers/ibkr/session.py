@@ -22,7 +22,7 @@ from brokers.ibkr.refusals import Meaning, meaning_of
 from brokers.net.budget import Budget, Need
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.text import clean_text
-from engine.ports import Ambiguous, BrokerError, NotSent, Rejected
+from engine.ports import Ambiguous, BrokerError, NotSent, Rejected, Throttled
 
 log = logging.getLogger(__name__)
 
@@ -286,7 +286,7 @@ class Session:
         text = clean_text(text, 300)
         meaning = meaning_of(code)
         if meaning is Meaning.RATE:
-            self._budget.shut(refusals.RATE_WAIT)
+            self._budget.heed(Throttled(text, refusals.RATE_WAIT), need=Need.ADD)
         if self._questions.is_open(request):
             if meaning is not Meaning.NOTICE:
                 self._questions.refused(request, refusals.refusal(code, text))

@@ -2,6 +2,10 @@
 
 Nothing waits here: a request for which there is no room is `Throttled`, was not sent, and says
 after how long there is room again.
+
+A venue may ask for a longer wait than the window over which it counts. Once that window has passed
+without a request nothing is counted any more: what reduces risk goes on then, out of the part that
+is kept, and all else waits as long as the venue asks. A ban is no limit, and keeps everything back.
 """
 
 from collections.abc import Callable
@@ -9,7 +13,7 @@ from enum import Enum
 from typing import Final
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.ports import Throttled
+from engine.ports import Banned, Throttled
 
 RESERVED: Final = 0.2
 """The part of a budget that is kept for cancels, orders that only reduce, and their questions."""
@@ -47,17 +51,25 @@ class Budget:
         self._name = name
         self._size = float(size)
         self._rate = size / seconds
+        self._window = seconds
         self._kept = size * reserved
         self._monotonic = monotonic
         self._left = float(size)
         self._at = monotonic()
         self._shut_until: Nanos = 0
+        self._kept_shut_until: Nanos = 0
+        """The same for what reduces risk, and for looks."""
+        self._banned_until: Nanos = 0
 
     def take(self, cost: float = 1, *, need: Need = Need.ADD) -> None:
         """Use a part of the budget. Raises Throttled where there is no room for such a need, or the
         venue has said that we must wait."""
         self._fill()
-        wait = (self._shut_until - self._at) / NS_PER_SECOND
+        banned = (self._banned_until - self._at) / NS_PER_SECOND
+        if banned > 0:
+            raise Banned(f"{self._name} has banned us for a while", banned)
+        until = self._shut_until if need is Need.ADD else self._kept_shut_until
+        wait = (until - self._at) / NS_PER_SECOND
         if wait > 0:
             raise Throttled(f"{self._name} asked us to wait", wait)
         missing = cost + self._kept * need.value - self._left
@@ -72,10 +84,23 @@ class Budget:
         self._fill()
         self._left = min(self._left, max(left, 0.0))
 
-    def shut(self, seconds: float) -> None:
-        """The venue has asked us to wait so long before anything else is sent."""
+    def heed(self, error: Throttled, *, need: Need) -> Throttled:
+        """Keep to the wait that the venue has asked for; the error as the request takes it that was
+        refused, which may be tried again sooner unless it adds exposure or can wait."""
         self._fill()
-        self._shut_until = max(self._shut_until, self._at + round(seconds * NS_PER_SECOND))
+        wait = error.retry_after
+        if isinstance(error, Banned):
+            self._banned_until = max(self._banned_until, self._after(wait))
+            return error
+        shorter = min(wait, self._window)
+        self._shut_until = max(self._shut_until, self._after(wait))
+        self._kept_shut_until = max(self._kept_shut_until, self._after(shorter))
+        if need is not Need.ADD:
+            error.retry_after = shorter
+        return error
+
+    def _after(self, seconds: float) -> Nanos:
+        return self._at + round(seconds * NS_PER_SECOND)
 
     def _fill(self) -> None:
         now = self._monotonic()

@@ -7,6 +7,7 @@ answer that does not come, breaks off or cannot be read is `Ambiguous`.
 
 import contextlib
 import email.utils
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeVar
@@ -16,7 +17,7 @@ import msgspec
 
 from brokers.net.budget import Budget, Need
 from engine.domain.text import clean_text
-from engine.ports import Ambiguous, AuthFailed, BrokerError, NotSent, Rejected, Throttled
+from engine.ports import Ambiguous, AuthFailed, Banned, BrokerError, NotSent, Rejected, Throttled
 
 T = TypeVar("T")
 
@@ -28,8 +29,13 @@ WAIT_SECONDS: Final = 1.0
 """How long we wait where a venue asks us to and does not say how long."""
 
 LONGEST_WAIT_SECONDS: Final = 259_200.0
-"""Three days: the longest ban of an address that one of the six venues documents (Binance's REST
-API, "Limits": bans last from 2 minutes to 3 days)."""
+"""Three days: the longest ban of an address that one of the six venues documents. At Binance bans
+grow from 2 minutes to 3 days for those who go on
+(developers.binance.com/docs/binance-spot-api-docs/rest-api/limits, IP Limits)."""
+
+_BANNED: Final = re.compile(rb"\berror code:? 1015\b", re.IGNORECASE)
+"""How the network before a venue says that it keeps an address out for a while
+(developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors)."""
 
 SHOWN: Final = 200
 """So many characters of an answer that cannot be read are shown."""
@@ -159,7 +165,7 @@ class Rest:
         self._heard(request, answer)
         error = self._error_of(request, answer)
         if isinstance(error, Throttled) and self._budget is not None:
-            self._budget.shut(error.retry_after)
+            error = self._budget.heed(error, need=Need.of(urgent=urgent))
         if error is not None:
             raise error
         return answer
@@ -217,7 +223,9 @@ class Rest:
 def usual_refusal(request: Request, answer: Answer) -> BrokerError:
     """What an answer of 300 to 499 means where its venue says nothing else of it."""
     said = f"{request.method} {request.path} answered HTTP {answer.status}: {answer.text}"
-    if answer.status in {418, 429}:
+    if answer.status == 418 or (answer.status == 429 and _BANNED.search(answer.body)):
+        return Banned(said, retry_after(answer))
+    if answer.status == 429:
         return Throttled(said, retry_after(answer))
     if answer.status in {401, 403}:
         return AuthFailed(said)

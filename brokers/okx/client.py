@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import itertools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,7 +18,7 @@ from brokers.net.rest import Answer, Request, Rest
 from brokers.okx.refusals import LIMIT_SECONDS, refusal
 from brokers.okx.wire import Reply, TimeRow
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.ports import Ambiguous, Clock, Throttled
+from engine.ports import Ambiguous, Banned, Clock, Throttled
 
 V5: Final = "/api/v5"
 VERIFY: Final = "/users/self/verify"
@@ -128,9 +129,12 @@ class Client:
         budget.take(need=Need.of(urgent=urgent))
         try:
             reply = await self._rest.ask(request, Reply[kind])
-        except Throttled as error:
-            budget.shut(error.retry_after)
+        except Banned as error:  # of the address, whatever is asked
+            for known_method, known_path in itertools.product(("GET", "POST"), _LIMITS):
+                self._budget(known_method, known_path).heed(error, need=Need.of(urgent=urgent))
             raise
+        except Throttled as error:
+            raise budget.heed(error, need=Need.of(urgent=urgent)) from None
         if len(reply.data) < at_least:
             raise Ambiguous(f"the answer to {request.method} {request.path} has no row")
         return reply.data

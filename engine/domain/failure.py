@@ -1,4 +1,5 @@
-"""The six ways in which a venue can fail a request, and how a stream is refused (U-61, C-403)."""
+"""The six ways in which a venue can fail a request, how a stream is refused and how long a
+ban lasts (U-61, C-403)."""
 
 
 class BrokerError(Exception):
@@ -21,6 +22,11 @@ class Throttled(BrokerError):
     def __init__(self, text: str, retry_after: float) -> None:
         super().__init__(text)
         self.retry_after = retry_after
+
+
+class Banned(Throttled):
+    """The venue answers nothing from this address until then; whoever goes on asking is kept out
+    for longer. So cancels and exits wait too."""
 
 
 class Ambiguous(BrokerError):

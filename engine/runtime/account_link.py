@@ -50,6 +50,7 @@ from engine.runtime import cancelled
 from engine.runtime.ahead import Ahead
 from engine.runtime.answers import instrument_fault, wait_fault
 from engine.runtime.backoff import Backoff
+from engine.runtime.bans import Bans
 from engine.runtime.cancels import Cancels
 from engine.runtime.clock import SteadyTime
 from engine.runtime.first_question import FirstQuestion
@@ -115,8 +116,9 @@ class AccountLink:
         self._step = step
         self._spawn = spawn
         self._link = Link(broker.name, time.now)
-        pace = Pace(clock)
-        self._venue = Venue(broker, self._link, gate, book, time, outside=outside, pace=pace)
+        self._pace = pace = Pace(clock)
+        self._bans = Bans(broker.name, time.now, step)
+        self._venue = Venue(broker, self._link, gate, book, time, outside=outside, hear=self._hear)
         self._outside = outside
         self._resiliency = resiliency
         self._symbols = symbols
@@ -293,12 +295,18 @@ class AccountLink:
         if isinstance(error, Throttled):
             checked = self._outside.wait(error)
             self._asked_to_wait = checked.retry_after
+            self._bans.heard(checked)
             text, usual = f"Throttled: {checked}", not wait_fault(error)
         elif isinstance(error, AuthFailed):
             self._asked_to_wait = REFUSED_SECONDS
         if not usual and text != self._said:
             self._said = text
             self._step(Trouble(code="CONNECT_FAILED", subject=self.name, text=text))
+
+    def _hear(self, error: BrokerError) -> None:
+        """A request was refused: whoever has to know how long the venue wants us to wait does."""
+        self._pace.heard(error)
+        self._bans.heard(error)
 
     def _came_up(self, without_stream: str = "") -> None:
         """There is a connection: cancels leave first, then the core hears of it.

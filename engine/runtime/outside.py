@@ -17,6 +17,7 @@ from engine.domain.text import clean_id, clean_text
 from engine.ports import (
     Ambiguous,
     AuthFailed,
+    Banned,
     BrokerError,
     MarketClosed,
     NotSent,
@@ -72,10 +73,11 @@ class Outside:
     def wait(self, error: Throttled) -> Throttled:
         """The request to wait, for as long as can be believed."""
         fault = wait_fault(error)
+        kind = Banned if isinstance(error, Banned) else Throttled
         if not fault:
-            return Throttled(self.text(str(error)), error.retry_after)
+            return kind(self.text(str(error)), error.retry_after)
         told = f"{fault}: it is asked again after {UNCLEAR_WAIT:g} s: {error}"
-        return Throttled(self.text(told), UNCLEAR_WAIT)
+        return kind(self.text(told), UNCLEAR_WAIT)
 
     def report(self, report: OrderReport) -> OrderReport:
         """The report with ids, a text and a code that may be kept; its fill is left as it is."""

@@ -25,7 +25,7 @@ from engine.domain.inputs import (
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, is_positive
 from engine.domain.order import Fill, OrderTerms, Replacement
-from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
+from engine.ports import Ambiguous, Banned, Broker, BrokerError, NotSent, OrderReport
 from engine.runtime.answers import (
     account_fault,
     balance_fault,
@@ -45,7 +45,6 @@ from engine.runtime.outside import (
     named_order,
     named_position,
 )
-from engine.runtime.pace import Pace
 from engine.runtime.rows import contradicted_orders, net_positions
 from engine.runtime.send_gate import SendGate
 from engine.state import pauses
@@ -79,7 +78,7 @@ class Venue:
         time: SteadyTime,
         *,
         outside: Outside,
-        pace: Pace,
+        hear: Callable[[BrokerError], None],
     ) -> None:
         self._broker = broker
         self._link = link
@@ -87,7 +86,7 @@ class Venue:
         self._book = book
         self._time = time
         self._outside = outside
-        self._pace = pace
+        self._hear = hear
         self._ids = OrderIds(broker.name, book)
         self._odd_since: Nanos | None = None
         """Since when its balances contradict what it says is held; None while they do not."""
@@ -415,7 +414,7 @@ class Venue:
     def _heard(self, error: Exception) -> BrokerError:
         """A failure as one of the six; one that asks to wait puts off the looks."""
         told = self._outside.error(error)
-        self._pace.heard(told)
+        self._hear(told)
         return told
 
     async def _failure(
@@ -428,7 +427,9 @@ class Venue:
             async with self._link.request(key, grace):
                 await request()
         except Exception as error:  # one of the six, or ambiguous
-            return self._heard(error) if paces else self._outside.error(error)
+            if paces or isinstance(error, Banned):
+                return self._heard(error)
+            return self._outside.error(error)
         return None
 
 

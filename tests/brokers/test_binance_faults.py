@@ -10,11 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from brokers.binance.client import TIMEOUT_SECONDS
+from brokers.binance.refusals import AskedToWait
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.ports import (
     Ambiguous,
     AuthFailed,
+    Banned,
     BrokerError,
     LinkReport,
     MarketClosed,
@@ -469,6 +471,58 @@ async def test_C200_a_venue_that_asks_us_to_wait_is_asked_nothing_until_then(
         await lab.broker.cancel_order("a")
     assert 6 < still.value.retry_after <= 7
     assert len(server.requests) == seen
+
+
+async def test_C200_a_long_wait_for_weight_keeps_a_cancel_back_for_the_minute_that_is_counted(
+    server: BinanceServer, lab: Lab
+) -> None:
+    await lab.submit("a", limit="95")
+    limit = said(-1003, "Too much request weight used")
+    server.fault("cancel", "status_before", status=429, headers={"Retry-After": "600"}, **limit)
+    with pytest.raises(Throttled) as wait:
+        await lab.broker.cancel_order("a")
+    assert (type(wait.value), wait.value.retry_after) == (AskedToWait, 60)
+    with pytest.raises(Throttled) as entry:
+        await lab.submit("b", limit="95")
+    assert 599 < entry.value.retry_after <= 600
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "text"),
+    [
+        (418, -1003, "Way too much request weight used; IP banned until 1620286253180."),
+        (418, 0, ""),
+        (429, -1003, "Too many requests; IP banned until 1620286253180."),
+        (403, 0, ""),
+    ],
+)
+async def test_C200_a_ban_keeps_everything_back(
+    server: BinanceServer, lab: Lab, status: int, code: int, text: str
+) -> None:
+    await lab.submit("a", limit="95")
+    more = said(code, text) if code else {"body": "<html></html>"}
+    server.fault("order", "status_before", status=status, headers={"Retry-After": "600"}, **more)
+    with pytest.raises(Banned) as ban:
+        await lab.broker.get_order("a")
+    assert ban.value.retry_after == 600
+    with pytest.raises(Banned) as still:
+        await lab.broker.cancel_order("a")
+    assert 599 < still.value.retry_after <= 600
+
+
+async def test_C404_a_long_limit_of_orders_keeps_one_that_reduces_back_for_ten_seconds(
+    server: BinanceServer, lab: Lab
+) -> None:
+    await lab.submit("a", "BUY", "2")
+    await lab.until("a", S.FILLED)
+    many = said(-1015, "Too many new orders; current limit is 160000 orders per DAY.")
+    server.fault("submit", "status_before", status=429, headers={"Retry-After": "9000"}, **many)
+    with pytest.raises(Throttled) as wait:
+        await lab.submit("b", "SELL", "1", reduce_only=True)
+    assert wait.value.retry_after == 10
+    with pytest.raises(Throttled) as entry:
+        await lab.submit("c", limit="95")
+    assert 8999 < entry.value.retry_after <= 9000
 
 
 async def test_C404_a_limit_of_orders_holds_back_no_cancel(server: BinanceServer, lab: Lab) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from brokers.net.budget import Budget, Need
 from engine.domain.instant import NS_PER_SECOND
-from engine.ports import Throttled
+from engine.ports import Banned, Throttled
 
 
 class Watch:
@@ -86,14 +86,62 @@ def test_what_the_venue_says_is_left_counts_where_it_is_less() -> None:
         room.take()
 
 
-def test_nothing_passes_while_the_venue_wants_us_to_wait() -> None:
+@pytest.mark.parametrize("urgent", [False, True])
+def test_within_the_limits_own_window_nothing_passes_while_the_venue_wants_us_to_wait(
+    urgent: bool,
+) -> None:
     watch = Watch()
     room = budget(watch)
-    room.shut(2)
-    room.shut(1)
-    watch.pass_by(1.9)
+    room.heed(Throttled("slower", 0.9), urgent=urgent)
+    room.heed(Throttled("slower", 0.5), urgent=urgent)
+    watch.pass_by(0.8)
     with pytest.raises(Throttled) as error:
         room.take(need=Need.REDUCE)
     assert error.value.retry_after == pytest.approx(0.1)
     watch.pass_by(0.1)
+    room.take(need=Need.REDUCE)
     room.take()
+
+
+def test_a_longer_wait_keeps_back_what_reduces_risk_no_longer_than_the_window() -> None:
+    """What was counted has left the count by then, and only what is kept is used of the next."""
+    watch = Watch()
+    room = budget(watch)
+    refused = room.heed(Throttled("slower", 600), need=Need.REDUCE)
+    assert refused.retry_after == 1  # for the cancel itself, too
+    assert room.heed(Throttled("slower", 600), need=Need.ADD).retry_after == 600
+    watch.pass_by(0.99)
+    with pytest.raises(Throttled) as error:
+        room.take(need=Need.REDUCE)
+    assert error.value.retry_after == pytest.approx(0.01)
+    watch.pass_by(0.01)
+    room.take(need=Need.REDUCE)
+    with pytest.raises(Throttled) as error:
+        room.take()
+    assert error.value.retry_after == pytest.approx(599)
+    watch.pass_by(599)
+    room.take()
+
+
+@pytest.mark.parametrize("seconds", [120, 259_200])
+def test_a_ban_keeps_everything_back_until_its_end(seconds: int) -> None:
+    """Whoever goes on asking is banned for longer."""
+    watch = Watch()
+    room = budget(watch)
+    assert room.heed(Banned("banned", seconds), need=Need.REDUCE).retry_after == seconds
+    watch.pass_by(seconds - 0.1)
+    with pytest.raises(Banned) as error:
+        room.take(need=Need.REDUCE)
+    assert error.value.retry_after == pytest.approx(0.1)
+    watch.pass_by(0.1)
+    room.take(need=Need.REDUCE)
+
+
+def test_a_shorter_word_after_a_ban_does_not_end_it() -> None:
+    watch = Watch()
+    room = budget(watch)
+    room.heed(Banned("banned", 120), need=Need.ADD)
+    room.heed(Throttled("slower", 5), need=Need.REDUCE)
+    watch.pass_by(119)
+    with pytest.raises(Banned):
+        room.take(need=Need.REDUCE)

@@ -13,7 +13,15 @@ from aiohttp import web
 from brokers.net.budget import Budget
 from brokers.net.rest import Answer, Request, Rest, retry_after
 from engine.domain.instant import NS_PER_SECOND
-from engine.ports import Ambiguous, AuthFailed, BrokerError, NotSent, Rejected, Throttled
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    Banned,
+    BrokerError,
+    NotSent,
+    Rejected,
+    Throttled,
+)
 from tests.venues.served import Served
 
 ORDER = Request(method="POST", path="/orders", query="a=1%2B2", body=b'{"q": 1}')
@@ -130,9 +138,47 @@ async def test_a_venue_reads_its_own_refusals_but_never_those_of_a_gateway(serve
     await client.close()
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (429, "slow down", Throttled),
+        (418, "", Banned),
+        (429, "<title>Access denied | error code: 1015</title>", Banned),
+        (429, "error code: 1015", Banned),
+        (429, "error code: 10150", Throttled),
+    ],
+)
+async def test_C200_a_ban_of_the_address_is_told_from_a_limit(
+    server: Served, rest: Rest, status: int, body: str, kind: type[BrokerError]
+) -> None:
+    """418 is Binance's, 1015 that of the network before several venues."""
+    server.fault("orders", "status_before", status=status, body=body, headers={"Retry-After": "90"})
+    with pytest.raises(Throttled) as error:
+        await rest.send(ORDER)
+    assert (type(error.value), error.value.retry_after) == (kind, 90)
+
+
+async def test_C200_a_long_wait_keeps_back_entries_and_lets_the_rest_go_on(server: Served) -> None:
+    """Ten minutes are asked for, and the limit is one of requests a second."""
+    now = [0]
+    client = Rest(server.url, budget=Budget("v", size=10, seconds=1, monotonic=lambda: now[0]))
+    await client.open()
+    server.fault("orders", "status_before", status=429, headers={"Retry-After": "600"})
+    with pytest.raises(Throttled) as error:
+        await client.send(ORDER, urgent=True)
+    assert error.value.retry_after == 1
+    now[0] += NS_PER_SECOND
+    await client.send(ORDER, urgent=True)
+    with pytest.raises(Throttled) as error:
+        await client.send(ORDER)
+    assert error.value.retry_after == 599
+    assert server.count("orders") == 2
+    await client.close()
+
+
 async def test_C200_a_venue_that_asks_to_wait_is_left_alone_so_long(server: Served) -> None:
     now = [0]
-    budget = Budget("venue", size=10, seconds=1, monotonic=lambda: now[0])
+    budget = Budget("venue", size=10, seconds=60, monotonic=lambda: now[0])
     client = Rest(server.url, budget=budget)
     await client.open()
     server.fault("orders", "status_before", status=429, headers={"Retry-After": "7"})

@@ -21,6 +21,7 @@ from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
     AuthFailed,
+    Banned,
     BrokerError,
     LinkReport,
     MarketClosed,
@@ -602,6 +603,21 @@ async def test_C200_a_venue_that_asks_to_wait_is_not_asked_again_before(
         await lab.submit("b", "BUY", "1")
     assert server.count("order") == 1
     assert await lab.broker.get_order("a") is None
+
+
+async def test_C200_a_ban_of_the_address_keeps_back_every_kind_of_request(
+    server: OkxServer, lab: Lab
+) -> None:
+    """Limits are counted for each address of the venue's by itself, and a ban is not."""
+    more = {"status": 429, "body": "error code: 1015", "headers": {"Retry-After": "600"}}
+    server.fault("order", "status_before", **more)
+    with pytest.raises(Banned) as ban:
+        await lab.submit("a", "BUY", "1")
+    assert ban.value.retry_after == 600
+    with pytest.raises(Banned):
+        await lab.broker.get_order("a")
+    with pytest.raises(Banned):
+        await lab.broker.get_positions()
 
 
 async def test_C200_cancels_have_room_where_orders_have_none(server: OkxServer, lab: Lab) -> None:
