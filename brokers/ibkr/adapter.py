@@ -23,7 +23,7 @@ from brokers.ibkr.symbols import Symbols
 from brokers.ibkr.words import TYPES, WORDS
 from brokers.inbox import AccountInbox
 from brokers.net.budget import Budget
-from brokers.net.identity import LIVE, Claim, Identity, confirm_account
+from brokers.net.identity import LIVE, Claim, Identity
 from brokers.net.numbers import written
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
@@ -159,8 +159,7 @@ class IbkrBroker:
             self._early = []
             try:
                 await session.open(first_id=self._next_id)
-                self._account = self._confirmed(session.accounts)
-                await self._identity.confirm(self._account)
+                self._account = await self._confirmed(session.accounts)
                 try:
                     # It teaches which order has which number, and shows that TWS answers.
                     await session.open_orders()
@@ -205,7 +204,7 @@ class IbkrBroker:
         self.market.detach()
         return True
 
-    def _confirmed(self, accounts: list[str]) -> str:
+    async def _confirmed(self, accounts: list[str]) -> str:
         """The account to trade, of those that the login reaches. Raises AuthFailed."""
         wanted = self._settings.account_id
         if not wanted and len(accounts) > 1:
@@ -213,12 +212,6 @@ class IbkrBroker:
                 f"[brokers.{self._name}] account_id is missing: TWS has {len(accounts)} accounts"
             )
         found = wanted if wanted in accounts else next(iter(accounts), "")
-        confirm_account(self._name, self._settings, found)
-        if self._account not in {"", found}:
-            raise AuthFailed(
-                f"TWS at port {self._settings.port} was logged in to {self._account} before, and "
-                f"{found} now: nothing is sent to another account"
-            )
         is_paper = found.upper().startswith("D")
         if is_paper == (self._settings.environment == LIVE):
             kind = "a paper account" if is_paper else "an account of real money"
@@ -226,6 +219,7 @@ class IbkrBroker:
                 f'[brokers.{self._name}] environment = "{self._settings.environment}", and TWS at '
                 f"port {self._settings.port} answers with {kind}"
             )
+        await self._identity.confirm(found)
         return found
 
     def _open(self) -> Session:

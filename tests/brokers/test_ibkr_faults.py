@@ -1106,7 +1106,9 @@ async def test_C201_another_account_than_before_is_refused(lab: TwsLab, tws: Tws
     tws.drop()
     await lab.disconnected()
     tws.accounts = ["DU7654321"]
-    with pytest.raises(AuthFailed, match="DU1234567 before, and DU7654321 now"):
+    with pytest.raises(
+        AuthFailed, match="DU1234567 when it connected first, and the venue answers with DU7654321"
+    ):
         await lab.broker.connect()
     tws.accounts = ["DU1234567"]
     await lab.start()

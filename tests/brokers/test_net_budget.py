@@ -86,14 +86,14 @@ def test_what_the_venue_says_is_left_counts_where_it_is_less() -> None:
         room.take()
 
 
-@pytest.mark.parametrize("urgent", [False, True])
+@pytest.mark.parametrize("need", Need)
 def test_within_the_limits_own_window_nothing_passes_while_the_venue_wants_us_to_wait(
-    urgent: bool,
+    need: Need,
 ) -> None:
     watch = Watch()
     room = budget(watch)
-    room.heed(Throttled("slower", 0.9), urgent=urgent)
-    room.heed(Throttled("slower", 0.5), urgent=urgent)
+    room.heed(Throttled("slower", 0.9), need=need)
+    room.heed(Throttled("slower", 0.5), need=need)
     watch.pass_by(0.8)
     with pytest.raises(Throttled) as error:
         room.take(need=Need.REDUCE)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.console.program import Program
-from tests.process.test_venues import Server
+from tests.process.servers import Server
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.console.program import Program
 from tests.console.test_real_accounts import without
-from tests.process.test_venues import Server
+from tests.process.servers import Server
 
 pytestmark = pytest.mark.slow
 
