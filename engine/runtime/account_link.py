@@ -9,6 +9,7 @@ connection.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from random import Random
@@ -75,6 +76,9 @@ REPORTS_AT_ONCE = 256
 
 ASKED_TO_WAIT_SECONDS = 2.0
 """So long in all an order that only reduces waits here where its venue asks for it."""
+
+SHORTEST_WAIT = 0.05
+"""A venue that asks to wait is left alone for so many seconds at least."""
 
 REFUSED_SECONDS = 60.0
 """Pause after credentials were refused: asking faster may lock the account at the venue."""
@@ -337,18 +341,24 @@ class AccountLink:
     async def _learn(self) -> None:
         """Ask what the venue states of what is traded, held or works here, one after the other.
 
-        Where there is no answer, the facts that are known stand until the next connection.
+        A venue that asks to wait is asked again then. Where there is no answer, the facts that are
+        known stand until the next connection.
         """
         account, connection = self._book.account(self.name), self.connection
         there = (*account.positions, *(order.symbol for order in account.orders.values()))
-        for symbol in dict.fromkeys((*self._symbols, *there)):
+        asked = deque(dict.fromkeys((*self._symbols, *there)))
+        while asked:
             if self.connection != connection or not self._link.is_up:
                 return
+            symbol = asked.popleft()
             try:
                 async with self._link.beside(LONGEST_SECONDS):
                     told = await self._broker.instrument(symbol)
                 if fault := instrument_fault(symbol, told):
                     raise Ambiguous(fault)
+            except Throttled as error:
+                asked.appendleft(symbol)
+                await self._clock.sleep(max(self._outside.wait(error).retry_after, SHORTEST_WAIT))
             except Rejected as error:
                 fault = f"{self.name} does not trade {symbol}: {self._outside.text(error.text)}"
                 self._step(InstrumentTold(self.name, symbol, None, fault))

@@ -14,7 +14,7 @@ from engine.domain import events as ev
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.order import Side
 from engine.domain.result import Result
-from engine.ports import Ambiguous, BrokerError, Capabilities, Rejected
+from engine.ports import Ambiguous, BrokerError, Capabilities, Rejected, Throttled
 from tests.configs import from_mapping
 from tests.engine.wires import ABLE, PRICE, TREE, Rig, Wire, play
 
@@ -134,6 +134,24 @@ def test_a_question_that_failed_changes_nothing_and_is_asked_again_with_the_next
         wire_of(rig).facts["AAA"] = stated("AAA", lot="2")
         await again(rig)
         assert rig.engine.world.instrument("AAA").lot == 2
+
+    play_stating(scene)
+
+
+def test_a_venue_that_asks_to_wait_is_asked_again_on_the_same_connection() -> None:
+    """Facts of many symbols use up what a venue allows, and none of them is left out by that."""
+
+    async def scene(rig: Rig) -> None:
+        wire_of(rig).facts["AAA"] = Throttled("used up", 2.5)
+        await again(rig)
+        assert rig.engine.world.instrument("AAA").lot == 5
+        wire_of(rig).facts |= {"AAA": stated("AAA", lot="2"), "BBB": stated("BBB", lot="3")}
+        await rig.clock.sleep(1)
+        assert rig.engine.world.instrument("AAA").lot == 5
+        await rig.clock.sleep(1)
+        assert rig.engine.world.instrument("AAA").lot == 2
+        assert rig.engine.world.instrument("BBB").lot == 3
+        assert "NO_INSTRUMENT" not in [alarm.code for alarm in rig.events(ev.Alarmed)]
 
     play_stating(scene)
 
