@@ -309,8 +309,15 @@ class IbkrBroker:
         raise Rejected("NOT_SUPPORTED", "TWS cancels one order a request, or all of them")
 
     async def cancel_all(self) -> None:
-        """Every order of the login: those of other programs and of TWS itself too."""
-        self._open().send(lambda c: c.reqGlobalCancel(), urgent=True)
+        """Every order of the login: those of other programs and of TWS itself too. Raises Rejected
+        where the login reaches other accounts than ours, whose orders TWS would cancel as well."""
+        session = self._open()
+        if len(session.accounts) > 1:
+            raise Rejected(
+                "NOT_SUPPORTED",
+                f"TWS would cancel the orders of all {len(session.accounts)} accounts of its login",
+            )
+        session.send(lambda c: c.reqGlobalCancel(), urgent=True)
 
     async def modify_order(
         self,

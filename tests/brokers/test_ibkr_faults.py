@@ -1142,6 +1142,10 @@ async def test_of_several_accounts_the_one_that_is_named_is_traded(tws: Tws) -> 
     await lab.start()
     await lab.submit("a", limit="95")
     assert tws.ticket("a").account == "DU1234567"
+    # TWS cancels the orders of all accounts, also of those that nobody named here.
+    with pytest.raises(Rejected, match="of all 2 accounts"):
+        await lab.broker.cancel_all()
+    assert tws.count("global_cancel") == 0
     await lab.broker.disconnect()
 
 
