@@ -7,10 +7,10 @@ the right to live ones: they are left out, so that the last price grows old and 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from brokers.ibkr.codec import UNSET, stated
 from brokers.ibkr.refusals import NO_DATA, Meaning, meaning_of
@@ -22,6 +22,8 @@ from engine.domain.market import Bar, MarketEvent, Quote
 from engine.ports import BrokerError, Clock, NotSent, Rejected, Throttled
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BAR_SECONDS: Final = 60
 
@@ -123,16 +125,20 @@ class IbkrMarket:
 
     async def _is_settled(self, session: Session, symbol: str) -> bool:
         """Subscribe to one symbol; False where it is to be tried again."""
+        try:
+            await self._once_there_is_room(lambda: self._subscribe_to(session, symbol))
+        except BrokerError as error:
+            log.warning("no market data of %s: %s", symbol, error)
+            return isinstance(error, Rejected)
+        return True
+
+    async def _once_there_is_room(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask as soon as the budget lets prices be asked for: nobody else waits for them."""
         while True:
             try:
-                await self._subscribe_to(session, symbol)
+                return await ask()
             except Throttled as error:
                 await self._clock.sleep(error.retry_after)
-                continue
-            except BrokerError as error:
-                log.warning("no market data of %s: %s", symbol, error)
-                return isinstance(error, Rejected)
-            return True
 
     async def _subscribe_to(self, session: Session, symbol: str) -> None:
         rules = await self._rules.of(session, symbol)
@@ -233,12 +239,14 @@ class IbkrMarket:
         session = self._session
         if session is None:
             raise NotSent("TWS is not connected")
-        rules = await self._rules.of(session, symbol)
+        rules = await self._once_there_is_room(lambda: self._rules.of(session, symbol))
         seconds = (bars + 1) * BAR_SECONDS
         days = -(-seconds // HALF_DAY)
         duration = f"{seconds} S" if seconds <= HALF_DAY else f"{days} D"
         what = "MIDPOINT" if rules.contract.secType == "CASH" else "TRADES"
-        rows = await session.history(rules.contract, duration, "1 min", what)
+        rows = await self._once_there_is_room(
+            lambda: session.history(rules.contract, duration, "1 min", what)
+        )
         now = self._clock.now()
         made = [_bar(symbol, row) for row in rows]
         return tuple(bar for bar in made if bar.time <= now)[-bars:]

@@ -1445,6 +1445,16 @@ async def test_the_past_is_told_in_completed_bars(lab: TwsLab, tws: Tws) -> None
         await lab.adapter.market.history("AAPL", 2)
 
 
+async def test_C200_the_past_of_many_symbols_is_told_as_fast_as_is_allowed(tws: Tws) -> None:
+    """The engine asks for all of them at once, and none is left without signals by that."""
+    lab = TwsLab(tws)
+    await lab.start()
+    names = ("AAPL", "MSFT", "BRK.B", "EUR_USD", "ES 2026-12", CALL.name)
+    found = await asyncio.gather(*(lab.adapter.market.history(name, 2) for name in names))
+    assert [len(bars) for bars in found] == [2] * 6
+    await lab.broker.disconnect()
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_a_past_that_is_not_told_in_time_is_not_worked_on_any_longer(
     lab: TwsLab, tws: Tws
