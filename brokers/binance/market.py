@@ -207,9 +207,11 @@ class _Feed:
     def _ticker(self, symbol: str, told: _Ticker) -> None:
         sides = (number(told.b), number(told.B), number(told.a), number(told.A))
         self._sides[symbol] = sides
-        last = self._last.get(symbol)
+        last, bid, ask = self._last.get(symbol), sides[0], sides[2]
         if last is None:
-            last = (sides[0] + sides[2]) / 2  # no trade yet: the middle, which is none
+            if not (bid.is_finite() and ask.is_finite() and bid > 0 and ask > 0):
+                return  # 0 stands for a side that is not there, and the other alone is no price
+            last = (bid + ask) / 2  # no trade yet: the middle, which is none
         self._put(self._quote(symbol, last, self._client.now_ms() * NS_PER_MS, trade=False))
 
     def _trade(self, symbol: str, told: _Trade) -> None:

@@ -72,6 +72,26 @@ async def test_a_quote_has_both_sides_and_the_last_trade_once_there_was_one(
     assert (again.last, again.trade, again.fault) == (D("100.1"), False, "")
 
 
+async def test_one_side_alone_is_no_price_before_the_first_trade(
+    server: BinanceServer, events: AsyncIterator[MarketEvent]
+) -> None:
+    """Binance writes 0 for a side that is not there: half of the other is no middle."""
+    task = asyncio.ensure_future(anext(events))
+    await server.watched.wait()
+    for side in ("b", "a"):
+        server.publish("btcusdt@bookTicker", TICKER | {side: "0.00000000"})
+    server.publish("btcusdt@bookTicker", TICKER)
+    quote = await task
+    assert isinstance(quote, Quote)
+    assert (quote.bid, quote.last) == (D("99.9"), D(100))
+    server.publish("btcusdt@aggTrade", {"e": "aggTrade", "p": "100.1", "T": 1_770_000_000_001})
+    server.publish("btcusdt@bookTicker", TICKER | {"b": "0.00000000"})
+    await anext(events)
+    again = await anext(events)
+    assert isinstance(again, Quote)
+    assert (again.last, again.fault) == (D("100.1"), "")
+
+
 async def test_a_bar_is_told_once_it_is_complete_and_dated_by_its_end(
     server: BinanceServer, events: AsyncIterator[MarketEvent]
 ) -> None:
