@@ -315,8 +315,10 @@ class Session:
             if self._failed is None:
                 self._listener.cut(f"{code}: {text}")
         elif meaning is Meaning.BACK and self._failed is None:
-            if not self.is_cut:  # of whose loss we were not told: it was away all the same
-                self._listener.cut(f"{code}: {text}")
+            if not self.is_cut:
+                self._listener.cut(
+                    f"it says that it is back ({code}), and had not said when it went"
+                )
             self.is_cut = False
             self._listener.back(data_lost=code == refusals.LOST_DATA)
 
