@@ -11,6 +11,7 @@ from brokers.ibkr import _lib
 from brokers.ibkr._lib import lib
 from brokers.ibkr.codec import price_of, stated, time_of
 from brokers.ibkr.executions import fill_id
+from brokers.ibkr.holdings import positions_of
 from brokers.ibkr.known import KnownOrders
 from brokers.ibkr.refusals import Meaning, meaning_of, refusal
 from brokers.ibkr.settings import IbkrConfig
@@ -256,3 +257,31 @@ def test_C232_an_order_that_got_another_number_is_not_found_by_the_old_one() -> 
     order = known.of(17, 5, 100, "a")
     assert known.of(17, 6, 100, "a") is order
     assert (known.of_number(5), known.of_number(6)) == (None, order)
+
+
+@pytest.mark.parametrize(
+    ("rows", "held"),
+    [
+        ([("1", "1000"), ("3", "2000")], ("4", "17.5")),
+        ([("3", "1000"), ("-1", "2000")], ("2", "10")),
+        ([("1", "1000"), ("-3", "2000")], ("-2", "20")),
+        ([("1", "1000"), ("-1", "2000")], None),
+        ([("0", "0"), ("-3", "2000")], ("-3", "20")),
+        ([("NaN", "1000"), ("3", "2000")], ("NaN", "NaN")),
+    ],
+)
+def test_C232_contracts_of_one_id_are_one_holding_at_the_average_of_one_side(
+    rows: list[tuple[str, str]], held: tuple[str, str] | None
+) -> None:
+    """Those that end in the morning and in the evening of a day have one id here."""
+    terms = {
+        "secType": "OPT", "symbol": "SPX", "strike": D(5000), "right": "C", "multiplier": "100",
+        "lastTradeDateOrContractMonth": "20261218",
+    }  # fmt: skip
+    told = [
+        (contract(**{**terms, "conId": n, "localSymbol": str(n)}), D(quantity), D(cost))
+        for n, (quantity, cost) in enumerate(rows)
+    ]
+    found = positions_of(told, Symbols({}))
+    assert [(str(p.quantity), str(p.average_price)) for p in found] == ([held] if held else [])
+    assert {p.symbol for p in found} <= {"SPX 2026-12-18 5000 C"}
