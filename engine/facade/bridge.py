@@ -109,8 +109,9 @@ class Bridge:
     def wait(self, work: Coroutine[Any, Any, T], seconds: float = ANSWER_SECONDS) -> T:
         """Do this on the engine's loop and return what it returns, for a synchronous call.
 
-        Raises RuntimeError on that loop itself, NotConnectedError once it has ended, TimeoutError
-        where no answer came: whether the engine did it is then not known, and its journal says.
+        Raises RuntimeError on that loop itself, NotConnectedError where it does not run, and
+        TimeoutError where no answer came: whether the engine did it is then not known, and its
+        journal says.
         """
         try:
             here = asyncio.get_running_loop()
@@ -133,7 +134,7 @@ class Bridge:
     def _handed_over(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         if not self.loop.is_running():
             work.close()
-            raise NotConnectedError(f"the engine of {self.account} has ended")
+            raise NotConnectedError(f"the engine of {self.account} does not run")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def ask(self, look: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.domain.order import Fill, OrderType, Side
@@ -152,21 +152,26 @@ def test_A470_a_quantity_with_more_digits_than_a_sum_has_is_kept_whole() -> None
 
 # --- the router -----------------------------------------------------------------------------------
 
+
+def drawn(name: int, numbers: tuple[int, ...]) -> Venue:
+    """A venue of small whole numbers: cheap to draw on a busy machine. The first two measure
+    nothing where they are 0."""
+    latency, filled, type_, maker, taker, improved, adverse = numbers
+    return venue(
+        f"V{name}",
+        latency_ms=Decimal(latency - 1) / 10 if latency else None,
+        fill_rate=Decimal(filled - 1) / 100 if filled else None,
+        type=[*VenueType][type_],
+        maker=Decimal(-maker) / 10_000,
+        taker=Decimal(taker) / 10_000,
+        price_improvement=Decimal(improved) / 10_000,
+        adverse_selection=Decimal(adverse) / 100,
+    )
+
+
 venues = st.lists(
-    st.builds(
-        venue,
-        st.integers(0, 10**6).map(str),
-        type=st.sampled_from(VenueType),
-        maker=st.decimals("-0.003", 0, places=4),
-        taker=st.decimals(0, "0.003", places=4),
-        latency_ms=st.one_of(st.none(), st.decimals(0, 20, places=1)),
-        fill_rate=st.one_of(st.none(), st.decimals(0, 1, places=2)),
-        price_improvement=st.decimals(0, "0.002", places=4),
-        adverse_selection=st.decimals(0, "0.2", places=2),
-    ),
-    max_size=12,
-    unique_by=lambda one: one.name,
-)
+    st.tuples(*[st.integers(0, most) for most in (200, 101, 4, 30, 30, 20, 20)]), max_size=10
+).map(lambda rows: [drawn(place, row) for place, row in enumerate(rows)])
 
 
 @settings(max_examples=150, deadline=None)
@@ -213,10 +218,9 @@ def test_T12_D37_no_order_gains_or_loses_by_being_routed(  # noqa: PLR0917 - dra
 def test_A470_no_more_than_its_share_goes_where_no_orders_are_shown(
     quantity: int, among: list[Venue]
 ) -> None:
-    shown = {v.name for v in among if v.is_lit}
-    measured = {v.name for v in among if v.fill_rate is not None and v.latency_ms is not None}
-    assume(shown & measured)
-    decision = route(order(str(quantity)), among, nbbo=NBBO)
+    there = [venue("LIT"), *among]
+    decision = route(order(str(quantity)), there, nbbo=NBBO)
+    shown = {v.name for v in there if v.is_lit}
     dark = sum(one.quantity for one in decision.slices if one.venue not in shown)
     assert dark < Decimal("0.30") * quantity + 1
 

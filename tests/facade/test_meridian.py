@@ -185,5 +185,5 @@ def test_a_halt_refuses_what_comes_through_here_and_an_end_refuses_all() -> None
         assert (ack["status"], ack["code"]) == ("failed", "KILL_SWITCH")
         assert client.cancel_all_orders() is True
         assert client.get_positions() == []
-    with pytest.raises(NotConnectedError, match="the engine of paper has ended"):
+    with pytest.raises(NotConnectedError, match="the engine of paper does not run"):
         client.get_positions()
