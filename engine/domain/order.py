@@ -182,6 +182,8 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     intent_id: str
     signal_id: str = ""
     parent_id: str = ""
+    """The order of the same intent that another account definitely did not take, where this one was
+    made for the fallback (A-242)."""
     orig_client_order_id: str = ""
     """The order this one takes the place of, where the venue cannot change one (FIX 41, X-88)."""
     account: str
@@ -216,6 +218,12 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers the orders that reduce one position, so that each has an id of its own."""
     check_first: bool = False
     """An earlier process may have sent it already: the venue is asked before it is sent."""
+    routed: str | msgspec.UnsetType = msgspec.UNSET
+    """Why it is for the fallback and not for the account that its route names (A-240). Left out
+    where it is for that."""
+    named: bool | msgspec.UnsetType = msgspec.UNSET
+    """True where whoever asked for it named the account: no other is tried. Left out where nobody
+    did."""
 
     @property
     def is_managed(self) -> bool:

@@ -151,6 +151,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
             timeout_seconds=terms.timeout_seconds,
             attempt=terms.attempt,
             check_first=terms.check_first,
+            routed=terms.routed,
+            named=terms.named,
             seq=seq,
             created_at=at,
             updated_at=at,

@@ -91,6 +91,8 @@ def test_an_order_has_every_term_that_was_decided() -> None:
         timeout_seconds=30,
         attempt=3,
         check_first=True,
+        routed="another did not take it",
+        named=True,
     )
     for field in msgspec.structs.fields(OrderTerms):
         assert getattr(terms, field.name) != field.default, (

@@ -28,6 +28,7 @@ SHAPES = {
     18: "83a4b7110a6b8ef9",
     19: "08df299f9f8786ee",
     20: "eb12d434d5587483",
+    21: "969b999f889e500e",
 }
 """The shape of the state that each format stands for."""
 
