@@ -6,11 +6,15 @@ from pydantic import Field
 
 from brokers.values import Url, Variable
 from engine.config.venue import RealVenueConfig
+from engine.domain.instrument import AssetClass
 
 
 class AlpacaConfig(RealVenueConfig):
     """Alpaca."""
 
+    asset_classes: ClassVar[frozenset[AssetClass]] = frozenset(
+        {AssetClass.STOCK, AssetClass.ETF, AssetClass.OPTION, AssetClass.CRYPTO}
+    )
     opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
 
     environment: Literal["paper", "live"] = Field("paper", description="paper | live")

@@ -6,11 +6,13 @@ from pydantic import Field
 
 from engine.config.kinds import Text, whole
 from engine.config.venue import RealVenueConfig
+from engine.domain.instrument import AssetClass
 
 
 class IbkrConfig(RealVenueConfig):
     """Interactive Brokers through TWS or its gateway."""
 
+    asset_classes: ClassVar[frozenset[AssetClass]] = frozenset(AssetClass) - {AssetClass.CRYPTO}
     opened_with: ClassVar[tuple[str, ...]] = ("host", "port")
 
     environment: Literal["paper", "live"] = Field("paper", description="paper | live")

@@ -6,11 +6,13 @@ from pydantic import Field
 
 from brokers.values import Url, Variable
 from engine.config.venue import RealVenueConfig
+from engine.domain.instrument import AssetClass
 
 
 class OandaConfig(RealVenueConfig):
     """OANDA."""
 
+    asset_classes: ClassVar[frozenset[AssetClass]] = frozenset({AssetClass.FX})
     opened_with: ClassVar[tuple[str, ...]] = ("token_env",)
 
     environment: Literal["practice", "live"] = Field("practice", description="practice | live")

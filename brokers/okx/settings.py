@@ -6,11 +6,13 @@ from pydantic import Field
 
 from brokers.values import Url, Variable
 from engine.config.venue import RealVenueConfig
+from engine.domain.instrument import AssetClass
 
 
 class OkxConfig(RealVenueConfig):
     """OKX."""
 
+    asset_classes: ClassVar[frozenset[AssetClass]] = frozenset({AssetClass.CRYPTO})
     opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
 
     environment: Literal["demo", "live"] = Field("demo", description="demo | live")

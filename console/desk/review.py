@@ -9,7 +9,7 @@ from engine.domain.commands import PlaceOrder
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import Side
-from engine.pipeline.request import manual_request
+from engine.pipeline.fallback import placed
 from engine.pipeline.stages import decide
 from engine.risk import gate
 from engine.sizing.open_risk import at_stop
@@ -24,8 +24,7 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
     The gate stops at the first refusal; a person wants to see all of them, so that each check is
     asked by itself too.
     """
-    request = manual_request(world, order)
-    ruling = decide(world, request, now)
+    request, ruling = placed(world, order, now)
     alone = (decide(world, request, now, (check,)) for check in gate.CHECKS)
     rules = world.instrument(order.symbol)
     units = order.quantity * rules.multiplier

@@ -143,7 +143,7 @@ def check_lines(checks: tuple[CheckResult, ...]) -> Iterator[TextLine]:
 
 def _fields(facts: Mapping[str, Any], *, zeros: bool = True) -> Iterator[TextLine]:
     for name, value in facts.items():
-        if name in HIDDEN or value is None or value in ("", (), {}):
+        if name in HIDDEN or value is None or value in ("", (), {}, msgspec.UNSET):
             continue
         if not zeros and not value:
             continue

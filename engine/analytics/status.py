@@ -227,6 +227,7 @@ def _order(order: Order) -> dict[str, Any]:
         "purpose": order.purpose.value,
         "created_at": rfc3339(order.created_at),
         "broker": order.account,
+        "routed": order.routed or "",
     }
 
 

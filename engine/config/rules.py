@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from engine.config.accounts import account_id, opened
+from engine.config.accounts import account_id, opened, routed
 from engine.config.model import Config
 from engine.config.profiles import PROFILES, ROWS
 from engine.config.render import written
@@ -21,7 +21,7 @@ from engine.config.venue import (
     SimulatedVenueConfig,
     VenueKinds,
 )
-from engine.domain.instrument import AssetClass
+from engine.domain.instrument import AssetClass, default_instrument
 from engine.domain.run import Mode
 
 LONGEST_NAME: Final = 32
@@ -53,7 +53,6 @@ def _table(section: str, feature: str, **allowed: object) -> tuple[NotBuilt, ...
 _DEFAULTS: Final = Config.model_construct()
 
 _REFUSED: Final = (
-    *_table("account", "a second broker", fallback=""),
     *_table("risk", "the rules of margin accounts", account_rule="off"),
     *_table("execution", "options and leveraged funds", instrument_mode="stock"),
     *_table("execution", "the decision front end", cycle_time_ms=100),
@@ -306,6 +305,27 @@ def routes(config: Config) -> Iterator[Problem]:
             yield Problem(("data", "venues"), "", "a file with a row for each account of a route")
 
 
+def fallbacks(config: Config) -> Iterator[Problem]:
+    """The fallback trades a kind of what may go to it: what is routed to another account (A-240).
+
+    The kind of a symbol is what its name says; a table of instruments is not read here.
+    """
+    name = config.account.fallback
+    if not name or name not in config.brokers.names:
+        return
+    kinds = {symbol: default_instrument(symbol).asset_class for symbol in config.market.symbols}
+    others = {kind for symbol, kind in kinds.items() if routed(config, symbol, kind) != name}
+    trades = config.brokers.of(name).asset_classes
+    if others and others.isdisjoint(trades):
+        wanted = ", ".join(sorted(others))
+        yield Problem(
+            ("account", "fallback"),
+            name,
+            f"an account that trades {wanted}, as market.symbols do that go to other accounts; "
+            f"{name} trades {', '.join(sorted(trades))}",
+        )
+
+
 RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     named_brokers,
     account_names,
@@ -316,6 +336,7 @@ RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     prices,
     addresses,
     routes,
+    fallbacks,
 )
 
 

@@ -29,7 +29,9 @@ class AccountConfig(Section):
     """Which broker trades."""
 
     primary: Name = Field("paper", description="a name under [brokers]")
-    fallback: OptionalName = Field("", description='"" = none')
+    fallback: OptionalName = Field(
+        "", description='where an entry goes that its account provably did not take; "" = none'
+    )
     currency: Currency = Field("USD", description="base currency of equity and limits")
     calendar: Annotated[
         str,

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from engine.config.kinds import FilePath, OptionalName
 from engine.config.section import Section
+from engine.domain.instrument import AssetClass
 from engine.domain.money import ZERO
 
 
@@ -28,6 +29,9 @@ class KindConfig(Section):
 
 class VenueConfig(KindConfig):
     """What every account's table takes."""
+
+    asset_classes: ClassVar[frozenset[AssetClass]] = frozenset(AssetClass)
+    """The kinds of instrument that can be traded there."""
 
     account_id: OptionalName = Field("", description="live: must equal what the venue answers")
 

@@ -8,11 +8,13 @@ and are never asked (C-404).
 from collections.abc import Iterator
 
 from engine.core import circuit
+from engine.core.fallback import fall_back, is_old
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import SendAgain, SubmitPutOff
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus
+from engine.pipeline.fallback import is_unreached
 from engine.pipeline.request import again_request
 from engine.pipeline.stages import decide
 from engine.plans.outcome import after_end
@@ -44,12 +46,13 @@ def submit_put_off(world: World, given: SubmitPutOff, now: Nanos) -> Iterator[ev
 def send_again(world: World, given: SendAgain, now: Nanos) -> Iterator[ev.Event]:
     """Record that an entry is handed over once more, or end it where it must not leave any more.
 
-    One that has ended so is kept as a dead letter: a person may have it decided anew (C-430).
+    One that cannot reach its account goes to the fallback (A-242). One that goes nowhere is kept as
+    a dead letter: a person may have it decided anew (C-430).
     """
     order = world.book.order_in(given.account, given.client_order_id)
     if order is None or order.status is not OrderStatus.PENDING_NEW:
         return
-    key, against = order.client_order_id, _against(world, order, now)
+    key, against, unreached = order.client_order_id, *_against(world, order, now)
     if not against:
         yield ev.OrderSent(account=order.account, client_order_id=key)
         return
@@ -57,16 +60,21 @@ def send_again(world: World, given: SendAgain, now: Nanos) -> Iterator[ev.Event]
     yield ev.OrderRejected(
         account=order.account, client_order_id=key, code=Code.NOT_SENT, text=text
     )
-    yield ev.DeadLettered(letter_id=key, terms=order.terms, error=text)
+    falls = unreached and (yield from fall_back(world, order, str(given.error), now))
+    if not falls:
+        yield ev.DeadLettered(letter_id=key, terms=order.terms, error=text)
     if isinstance(given.error, NotSent):
         yield from circuit.failed(world, order, str(given.error), now)
     yield from after_end(world, order.account, key)
 
 
-def _against(world: World, order: Order, now: Nanos) -> str:
-    """Why an entry that waits for another attempt must not leave any more; "" where it may."""
-    limit = world.config.execution.max_signal_age_seconds
-    if order.signal_id and now - order.created_at > limit * NS_PER_SECOND:
-        return f"{Code.STALE_SIGNAL}: its signal came more than {limit} s ago"
+def _against(world: World, order: Order, now: Nanos) -> tuple[str, bool]:
+    """Why an entry that waits for another attempt must not leave any more, "" where it may; and
+    whether that is because it cannot reach its account, and for nothing else."""
+    if is_old(world, order, now):
+        limit = world.config.execution.max_signal_age_seconds
+        return f"{Code.STALE_SIGNAL}: its signal came more than {limit} s ago", False
     ruling = decide(world, again_request(world, order), now, gate.OF_ANOTHER_TRY)
-    return "" if ruling.allowed else f"{ruling.code}: {ruling.reason}"
+    if ruling.allowed:
+        return "", False
+    return f"{ruling.code}: {ruling.reason}", is_unreached(world, ruling)

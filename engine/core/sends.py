@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from engine.core import circuit
 from engine.core.changes import unchanged
+from engine.core.fallback import fall_back
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import (
@@ -76,7 +77,11 @@ def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Even
 
 
 def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.Event]:
-    """Decide what a failed submit means for the order, by the kind of failure (C-402, C-403)."""
+    """Decide what a failed submit means for the order, by the kind of failure (C-402, C-403).
+
+    What its account definitely did not take, for a reason that is not the order, may go to the
+    fallback (A-242). A refusal of the order itself is final, and what is ambiguous is asked about.
+    """
     order = world.book.order_in(given.account, given.client_order_id)
     if order is None or order.status.is_terminal:
         return
@@ -99,6 +104,7 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             yield ev.OrderRejected(
                 account=order.account, client_order_id=key, code=Code.MARKET_CLOSED, text=str(error)
             )
+            yield from fall_back(world, order, str(error), now)
         case NotSent() | Throttled() if _is_known_there(order):
             return
         case NotSent() | Throttled() if order.cancel_wanted:
@@ -113,7 +119,8 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
                 text=str(error),
                 retry_at=_barred_until(error, now),
             )
-            if order.adds_exposure:
+            falls = yield from fall_back(world, order, str(error), now)
+            if order.adds_exposure and not falls:
                 yield ev.DeadLettered(letter_id=key, terms=order.terms, error=str(error))
             if isinstance(error, NotSent):
                 yield from circuit.failed(world, order, str(error), now)
@@ -122,6 +129,7 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
                 account=order.account, client_order_id=key, code="AUTH_FAILED", text=str(error)
             )
             yield from _credentials_refused(world, order.account)
+            yield from fall_back(world, order, str(error), now)
         case _:
             yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=str(error))
             yield ev.OrderQueried(

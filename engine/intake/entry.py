@@ -11,10 +11,9 @@ from engine.domain.instant import Nanos, rfc3339
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction, Signal
 from engine.intake.queue import opens_for
+from engine.pipeline.fallback import signalled
 from engine.pipeline.intent import build, intend
-from engine.pipeline.request import signal_request
 from engine.pipeline.ruling import Ruling
-from engine.pipeline.stages import decide
 from engine.plans.exit import plan_exit
 from engine.world import World
 
@@ -31,12 +30,12 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
     asked = given.signal
     ruling = None
     if world.overload.is_active(now):
-        ruling = decide(world, signal_request(world, asked), now)
+        ruling = signalled(world, asked, now)
         if ruling.code == Code.OVERLOADED:
             yield _turned_away(asked, ruling, now)
             return
     yield ev.SignalReceived(signal=asked)
-    ruling = ruling or decide(world, signal_request(world, asked), now)
+    ruling = ruling or signalled(world, asked, now)
     opens = opens_for(world, asked, ruling, now)
     if opens is not None:
         yield _queued(asked, ruling, opens)

@@ -19,9 +19,9 @@ from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, KillState, Mode, Trigger
 from engine.exits.stops import stop_trades
 from engine.intake.remarks import remarks
+from engine.pipeline.fallback import placed
 from engine.pipeline.intent import build, intend
-from engine.pipeline.request import manual_request
-from engine.pipeline.stages import decide
+from engine.pipeline.request import placed_again
 from engine.plans.kill import left, set_latch, unfinished, unknown
 from engine.plans.reduce import REDUCE, stop_makes_room_first, withdraw
 from engine.plans.reducing import is_ending
@@ -240,7 +240,7 @@ def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.
 
 
 def _placed(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Event]:
-    ruling = decide(world, manual_request(world, given), now)
+    _, ruling = placed(world, given, now)
     intent = given.intent_id or f"manual-{world.book.data.seq}"
     if not ruling.allowed:
         yield ev.OrderRefused(
@@ -256,6 +256,8 @@ def _placed(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Even
         )
         return
     order = build(world, ruling, now, signal_id="", facts=("manual", intent))
+    if given.broker:
+        order = msgspec.structs.replace(order, named=True)
     if world.book.of_facts(order.client_order_id) is not None or _awaited(world, order):
         yield refuse(given, Code.DUPLICATE_ORDER, "this ticket was sent already")
         return
@@ -351,21 +353,8 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
     if letter is None:
         yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
         return
-    again = ask.PlaceOrder(
-        by=given.by,
-        symbol=letter.symbol,
-        side=letter.side,
-        quantity=letter.quantity,
-        type=letter.type,
-        limit_price=letter.limit_price,
-        stop_price=letter.stop_price,
-        protect=letter.stop_loss,
-        target=letter.target,
-        managed=letter.is_managed,
-        hold=letter.trade_type,
-        time_in_force=letter.time_in_force,
-        broker=letter.account,
-        intent_id=f"retry-{given.letter_id}",
+    again = placed_again(
+        letter, by=given.by, broker=letter.account, intent_id=f"retry-{given.letter_id}"
     )
     sent = False
     for event in _placed(world, again, now):

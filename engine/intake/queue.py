@@ -12,10 +12,9 @@ from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome, Stage
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.signal import Direction, Signal, Timeframe
+from engine.pipeline.fallback import signalled
 from engine.pipeline.intent import build, intend
-from engine.pipeline.request import signal_request
 from engine.pipeline.ruling import Ruling
-from engine.pipeline.stages import decide
 from engine.risk import gate
 from engine.world import World
 
@@ -52,7 +51,7 @@ def release(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 
 def _decided(world: World, signal: Signal, now: Nanos) -> Iterator[ev.Event]:
-    ruling = decide(world, signal_request(world, signal), now, _CHECKS)
+    ruling = signalled(world, signal, now, _CHECKS)
     if not ruling.allowed:
         yield _ended(signal, Outcome.REJECTED, ruling.code, ruling.reason)
         return

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
+
 from engine.domain import events as ev
-from engine.domain.codes import Verdict
+from engine.domain.codes import Code, Verdict
 from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
+from engine.domain.money import plain
 from engine.domain.order import OrderTerms, Purpose
+from engine.domain.run import Severity
 from engine.pipeline.ruling import Ruling
 from engine.world import World
 
@@ -44,6 +48,7 @@ def build(
         conviction=ruling.conviction,
         resized=ruling.verdict is Verdict.RESIZED,
         timeout_seconds=timeout,
+        routed=ruling.routed or msgspec.UNSET,
     )
 
 
@@ -56,7 +61,7 @@ def _quantity(ruling: Ruling) -> Decimal:
 
 def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event]:
     """Record the instrument before its first order, and how its account was chosen, then the
-    intent."""
+    intent; tell of one that goes to the fallback."""
     known = world.book.instrument(order.symbol)
     if known is not ruling.instrument and known != ruling.instrument:
         yield ev.InstrumentLearned(instrument=ruling.instrument)
@@ -68,3 +73,11 @@ def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event
             choice=ruling.choice,
         )
     yield ev.OrderIntended(terms=order)
+    if ruling.routed:
+        yield ev.Alarmed(
+            code=Code.FALLBACK,
+            severity=Severity.WARNING,
+            subject=order.symbol,
+            text=f"{order.side} {plain(order.quantity)} {order.symbol} goes to the fallback "
+            f"{order.account}: {ruling.routed}",
+        )

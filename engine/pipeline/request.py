@@ -16,7 +16,14 @@ from engine.config.kinds import is_usable, within
 from engine.domain.commands import PlaceOrder
 from engine.domain.instrument import symbol_fault
 from engine.domain.money import ZERO, early_stop, passive_price, plain
-from engine.domain.order import HAVE_LIMIT, HAVE_STOP, OrderType, Replacement, TimeInForce
+from engine.domain.order import (
+    HAVE_LIMIT,
+    HAVE_STOP,
+    OrderTerms,
+    OrderType,
+    Replacement,
+    TimeInForce,
+)
 from engine.domain.signal import Direction, Signal
 from engine.exits.reducible import reducible
 from engine.risk.facts.market import usable_mark
@@ -32,14 +39,20 @@ from engine.world import World, exposure
 _replace = msgspec.structs.replace
 
 
-def signal_request(world: World, signal: Signal) -> Request:
-    """The request of a signal: FLAT closes, anything else enters or adds (U-01, A-120)."""
+def signal_request(
+    world: World, signal: Signal, *, account: str = "", most: Decimal | None = None
+) -> Request:
+    """The request of a signal: FLAT closes, anything else enters or adds (U-01, A-120).
+
+    `account` is the one that it is for; "" is that of its route. `most`: see `Request`.
+    """
     kind = RequestKind.FLAT if signal.direction is Direction.FLAT else RequestKind.SIGNAL
     request = _request(
         world,
-        account_for(world, signal.ticker),
+        account or account_for(world, signal.ticker),
         signal.ticker,
         kind,
+        most=most,
         signal=signal,
         fault=_symbol_fault(signal.ticker) or _signal_fault(signal),
         conviction=signal.conviction,
@@ -51,7 +64,10 @@ def signal_request(world: World, signal: Signal) -> Request:
     if kind is RequestKind.FLAT:
         held = world.managed(signal.ticker)
         return _replace(request, sign=-held[0].sign if held else 0)
-    return request if request.fault else _placed(world, _priced(world, request, signal))
+    if request.fault:
+        return request
+    priced = _priced(world, request, signal)
+    return priced if account else _placed(world, priced)
 
 
 def _priced(world: World, request: Request, signal: Signal) -> Request:
@@ -121,6 +137,26 @@ def _placed(world: World, request: Request) -> Request:
     if choice is None:
         return request
     return _replace(request, account=choice.chosen, choice=choice)
+
+
+def placed_again(terms: OrderTerms, *, by: str, broker: str, intent_id: str = "") -> PlaceOrder:
+    """The command that asks for an order of these terms in the account `broker`."""
+    return PlaceOrder(
+        by=by,
+        symbol=terms.symbol,
+        side=terms.side,
+        quantity=terms.quantity,
+        type=terms.type,
+        limit_price=terms.limit_price,
+        stop_price=terms.stop_price,
+        protect=terms.stop_loss,
+        target=terms.target,
+        managed=terms.is_managed,
+        hold=terms.trade_type,
+        time_in_force=terms.time_in_force,
+        broker=broker,
+        intent_id=intent_id,
+    )
 
 
 def change_request(

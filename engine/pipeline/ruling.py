@@ -54,6 +54,8 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     """As in `Request.choice`."""
     content: str = ""
     """For `SignalDecided.content`: empty until the guard accepted the signal (A-301)."""
+    routed: str = ""
+    """Why it is for the fallback; "" where it is for the account that its route names (A-240)."""
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:

@@ -63,7 +63,10 @@ def _signal(world: World, request: Request, facts: Facts) -> Request:
         market=request.entry,
         exposed_at=exposure.exposed_at(world, request.instrument, signal.entry_price),
     )
-    return _replace(request, sizing=order, quantity=order.quantity)
+    made = _replace(request, sizing=order, quantity=order.quantity)
+    if request.most is None or order.quantity <= request.most:
+        return made
+    return resized(made, request.most, "the quantity that was decided")
 
 
 def _flat(world: World, request: Request) -> Request:

@@ -270,6 +270,12 @@ OF_ANOTHER_TRY: Final[tuple[Check, ...]] = (
 """What is asked of an entry that did not leave and is tried again: all that is asked of a change of
 an order, as it is counted among those that work, and what it would become one position with."""
 
+OF_A_FALLBACK: Final[tuple[Check, ...]] = tuple(
+    row for row in CHECKS if row.stage is not _S.SIGNAL_GUARD and row.code is not _C.MAX_TRADES
+)
+"""What is asked of an entry that its account definitely did not take, in the fallback: its signal
+was accepted already, and is among the trades of the day."""
+
 OF_A_CUT: Final[tuple[Check, ...]] = (
     Check(_C.INVALID_STOP, _S.RISK, price.placed_stop, ONE_ORDER),
 )

@@ -70,6 +70,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     quantity: Decimal | None = None
+    most: Decimal | None = None
+    """A signal is sized to no more than this, which its intent was decided with; None: no bound."""
     filled: Decimal = ZERO
     """How much of `quantity` has filled already, where a working order is changed."""
     trigger: Decimal | None = None

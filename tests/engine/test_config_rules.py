@@ -174,6 +174,45 @@ def test_the_fallback_is_another_broker() -> None:
     assert "other than the primary" in sentence
 
 
+CRYPTO_AND_FX = {"symbols": ["BTC-USD", "EUR_USD"], "source": "broker"}
+
+
+def test_A240_the_fallback_trades_what_may_go_to_it() -> None:
+    """Below: none of what is routed elsewhere; at: one kind of it; above: all of it."""
+    stocks = {"symbols": ["AAPL"], "source": "broker"}
+    kinds = built("alpaca", "ibkr", "binance", "oanda")
+
+    def said(fallback: str, market: dict[str, Any], **tree: Any) -> list[str]:
+        account = {"primary": "alpaca", "fallback": fallback}
+        try:
+            from_mapping({"account": account, "market": market, **tree}, None, kinds)
+        except ConfigError as error:
+            return list(error.problems)
+        return []
+
+    (sentence,) = said("binance", stocks)
+    assert sentence.startswith('account.fallback = "binance"')
+    assert "an account that trades stock" in sentence
+    assert "binance trades crypto" in sentence
+    assert said("ibkr", stocks) == []
+    assert said("binance", CRYPTO_AND_FX) == []
+    routed = [{"asset_class": "crypto", "broker": "binance"}]
+    (sentence,) = said("binance", CRYPTO_AND_FX, routes=routed)
+    assert "an account that trades fx" in sentence, "what is routed there anyway does not count"
+
+
+def test_A240_a_fallback_of_another_mode_is_named() -> None:
+    said = told_of_prices(account={"primary": "paper", "fallback": "alpaca"})
+    assert "market.source" in said, "a real venue beside a paper account"
+    real = {"primary": "alpaca", "fallback": "paper"}
+    said = told_of_prices(account=real, market={"source": "broker"})
+    assert list(said) == ["account.fallback"]
+    live = {"alpaca": {"environment": "paper"}, "ibkr": {"environment": "live"}}
+    real = {"primary": "alpaca", "fallback": "ibkr"}
+    said = told_of_prices(account=real, market={"source": "broker"}, brokers=live)
+    assert list(said) == ["brokers.ibkr.environment"]
+
+
 def told_of_prices(**tree: Any) -> dict[str, str]:
     kinds = built("alpaca", "ibkr")
     try:
@@ -219,7 +258,6 @@ def test_a_route_says_what_it_matches_and_names_a_broker() -> None:
 
 OTHER: dict[str, object] = {
     "mode": "shadow",
-    "account.fallback": "ibkr",
     "risk.account_rule": "legacy_pdt",
     "execution.instrument_mode": "both",
     "execution.cycle_time_ms": 50,

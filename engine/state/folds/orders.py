@@ -33,8 +33,8 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
     data.metrics.total += 1
     if order.adds_exposure and not order.orig_client_order_id:
         # One that takes the place of another is a change of it, as where the venue changes it.
-        if data.session is not None:
-            data.session.entries += 1
+        if data.session is not None and not order.parent_id:
+            data.session.entries += 1  # one that goes on in the fallback is the same trade
         stamp(book, order, at)
     _number(book, order)
     ask_size(book, order, order.quantity)

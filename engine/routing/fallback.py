@@ -1,0 +1,24 @@
+"""The account for entries that the one of their route did not take (A-240, A-242, X-44)."""
+
+from engine.domain.run import Trigger
+from engine.world import World
+
+
+def fallback_for(world: World, account: str, symbol: str) -> str:
+    """The account that an entry in a symbol is for where `account` does not take it; "" for none.
+
+    It is that of `[account] fallback`, where that is another one, and its venue trades the class.
+    """
+    name = world.config.account.fallback
+    if not name or name == account or not world.has(name):
+        return ""
+    trades = world.config.brokers.of(name).asset_classes
+    return name if world.instrument(symbol).asset_class in trades else ""
+
+
+def is_out_of_reach(world: World, account: str) -> bool:
+    """Whether nothing that opens can reach an account: its link is down, or its venue does not
+    accept the credentials."""
+    state = world.book.account(account)
+    up = state.link is not None and state.link.state.is_up
+    return not up or Trigger.BROKER_LOST in state.barred
