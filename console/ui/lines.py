@@ -190,6 +190,15 @@ def _filled(e: ev.OrderFilled) -> JournalLine:
     return JournalLine("FILL", text, "warn" if notes else "strong")
 
 
+def _shadowed(e: ev.ShadowFilled) -> JournalLine:
+    """What the paper venue filled, beside what the real book showed."""
+    what = f"{e.side} {plain(e.quantity)} {e.symbol} at {plain(e.price)}"
+    if e.expected is None or e.slippage is None:
+        return JournalLine("SHADOW", f"{what}, no quote of the venue is known", "warn")
+    worse = plain(round(e.slippage * 10_000, 2))
+    return JournalLine("SHADOW", f"{what}, the venue showed {plain(e.expected)}: {worse} bp worse")
+
+
 def _price_words(price: Decimal | None) -> str:
     return "none" if price is None else plain(price)
 
@@ -425,6 +434,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
         "ORDER", f"{short_id(e.client_order_id)} did not leave, is tried again: {e.text}", "warn"
     ),
     ev.Alarmed: _alarm,
+    ev.ShadowFilled: _shadowed,
 }
 
 _ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], JournalLine | None]]] = {

@@ -15,6 +15,7 @@ from engine.state.folds import (
     positions,
     process,
     replacing,
+    shadow,
     signals,
     venue,
 )
@@ -31,6 +32,7 @@ RULES: Rules = {
     **fills.RULES,
     **positions.RULES,
     **venue.RULES,
+    **shadow.RULES,
 }
 """The rule of every event that changes the book; the others are facts for readers alone."""
 

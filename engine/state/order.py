@@ -7,6 +7,7 @@ from typing import Final, Self
 import msgspec
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO
 from engine.domain.order import (
     RESTING,
@@ -110,6 +111,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """Its terms of before the newest change of it, where nobody had asked for that; else None."""
     rescaled: bool = False
     """The stop and the target that it brings are of the units of that change already (X-93)."""
+    seen: Quote | None = None
+    """In mode shadow, the real venue's quote when it was decided."""
     told_otherwise: Replacement | None = None
     """The terms that nobody asked for with which its venue said that it works, which an alarm has
     told and no answer has proved since its last change; else None."""

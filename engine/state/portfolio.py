@@ -16,6 +16,7 @@ from engine.domain.run import Halt, Mode, Phase, Trigger
 from engine.state.account import AccountState, TakenForReal
 from engine.state.answers import Answers
 from engine.state.intents import Intent
+from engine.state.shadow import ShadowTotals
 from engine.state.touched import SignalEntry
 
 
@@ -163,6 +164,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     answers: Answers = {}
     """Answers of the last day to commands that carried an id of their asker's."""
     metrics: Metrics = msgspec.field(default_factory=Metrics)
+    shadow: ShadowTotals = ShadowTotals()
+    """What mode shadow measured; nothing in another mode."""
     outcomes: dict[str, int] = {}
     alerted: dict[Trigger, str] = {}
     """Trigger to the session date on which it last fired as an alert."""

@@ -39,6 +39,7 @@ SILENT = {
     "OrderAccepted",
     "OrderQueried",
     "SnapshotRequested",
+    "ShadowQuoted",
 }
 """Events without a line: another line says it, or it is every second's business."""
 

@@ -9,11 +9,12 @@ from engine.state.folds import (
     positions,
     process,
     replacing,
+    shadow,
     signals,
     venue,
 )
 
-SUBJECTS = (fills, intents, money, orders, positions, process, replacing, signals, venue)
+SUBJECTS = (fills, intents, money, orders, positions, process, replacing, shadow, signals, venue)
 
 
 def test_no_event_is_folded_by_two_subjects() -> None:

@@ -29,6 +29,7 @@ SHAPES = {
     19: "08df299f9f8786ee",
     20: "eb12d434d5587483",
     21: "969b999f889e500e",
+    22: "1e34f27a9a46e258",
 }
 """The shape of the state that each format stands for."""
 

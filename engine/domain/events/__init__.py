@@ -100,6 +100,7 @@ from engine.domain.events.reconcile import (
     VenueSilent,
 )
 from engine.domain.events.record import Record
+from engine.domain.events.shadow import ShadowFilled, ShadowQuoted
 from engine.domain.events.signals import (
     CheckResult,
     InputRejected,
@@ -181,6 +182,8 @@ __all__ = [
     "SendPutOff",
     "SessionClosed",
     "SessionOpened",
+    "ShadowFilled",
+    "ShadowQuoted",
     "SignalDecided",
     "SignalEnded",
     "SignalReceived",
@@ -282,5 +285,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         CircuitMoved,
         SendPutOff,
         Alarmed,
+        ShadowQuoted,
+        ShadowFilled,
     )
 }
