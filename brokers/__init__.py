@@ -190,6 +190,14 @@ def open_venue(plan: VenueSetup) -> Connection:
     return factory(plan)
 
 
+def open_prices(plan: VenueSetup) -> MarketData | None:
+    """Open the prices of a venue and nothing of its account; None where it tells none.
+
+    What it returns has no request about orders. Raises what `open_venue` raises.
+    """
+    return open_venue(plan).market
+
+
 def _library_loaded(kind: str, place: str) -> Any:
     """What stands at `place`; raises LibraryUnusable where what it leans on does not load."""
     try:

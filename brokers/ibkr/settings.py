@@ -13,6 +13,7 @@ class IbkrConfig(RealVenueConfig):
     """Interactive Brokers through TWS or its gateway."""
 
     asset_classes: ClassVar[frozenset[AssetClass]] = frozenset(AssetClass) - {AssetClass.CRYPTO}
+    prices_apart: ClassVar[bool] = False
     opened_with: ClassVar[tuple[str, ...]] = ("host", "port")
 
     environment: Literal["paper", "live"] = Field("paper", description="paper | live")

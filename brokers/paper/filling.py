@@ -60,7 +60,7 @@ class Filling:
         rules = self._instruments.get(order.symbol)
         price = fill_price(order, quote, self._terms.slippage, rules)
         part = min(quantity, order.leaves)
-        self._fill(order, part, quote.last if price is None else price, Liquidity.TAKER)
+        self._fill(order, part, quote.last if price is None else price, Liquidity.TAKER, quote)
 
     def _try(self, order: PaperOrder, quote: Quote, liquidity: Liquidity) -> None:
         """Let one order meet one price."""
@@ -85,7 +85,7 @@ class Filling:
             )
             if payable > 0:
                 room.take(payable, buy=order.buy)
-                self._fill(order, payable, price, liquidity)
+                self._fill(order, payable, price, liquidity, quote)
             if obstacle is not None and order.is_working:
                 status = OrderStatus.CANCELED if order.filled else OrderStatus.REJECTED
                 self._orders.end(order, status, obstacle.code, obstacle.text)
@@ -101,12 +101,23 @@ class Filling:
         return Decimal(self._random.random()) >= chance
 
     def _fill(
-        self, order: PaperOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity
+        self,
+        order: PaperOrder,
+        quantity: Decimal,
+        price: Decimal,
+        liquidity: Liquidity,
+        quote: Quote,
     ) -> None:
         commission, paid_in = self._keeper.fill(order, quantity, price)
         if self._instruments.get(order.symbol).contract is not None:
             self._expiry.await_holding(order.symbol)
         self._orders.fill(
-            order, quantity, price, liquidity, commission=commission, commission_currency=paid_in
+            order,
+            quantity,
+            price,
+            liquidity,
+            quote=quote,
+            commission=commission,
+            commission_currency=paid_in,
         )
         self._orders.end_those_that_no_longer_reduce(order.symbol)

@@ -10,6 +10,7 @@ from brokers.paper.account import PaperAccount
 from brokers.paper.book import PaperBook
 from brokers.paper.matching import PaperOrder, SymbolBook
 from brokers.paper.terms import Refusal
+from engine.domain.market import Quote
 from engine.domain.money import ZERO
 from engine.domain.order import Fill, Liquidity, OrderStatus
 from engine.ports import Clock, OrderReport, Rejected
@@ -92,10 +93,11 @@ class Orders:
         price: Decimal,
         liquidity: Liquidity,
         *,
+        quote: Quote,
         commission: Decimal,
         commission_currency: str,
     ) -> None:
-        """Fill this much of an order; the account has taken it in already."""
+        """Fill this much of an order at a quote; the account has taken it in already."""
         now = self._clock.now()
         order.fills += 1
         fill = Fill(
@@ -124,7 +126,7 @@ class Orders:
         order.status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
         order.updated_at = now
         self._book.put_order(order)
-        self.report(order, fill=fill)
+        self.report(order, fill=fill, met=quote)
 
     def end(self, order: PaperOrder, status: OrderStatus, code: str, text: str) -> None:
         """It works no more: it is what `status` says, and `text` says why."""
@@ -147,8 +149,15 @@ class Orders:
                 text = f"{symbol} is flat: nothing is left to reduce"
                 self.end(order, OrderStatus.CANCELED, Refusal.REDUCE_ONLY, text)
 
-    def report(self, order: PaperOrder, *, fill: Fill | None = None, changed: bool = False) -> None:
-        """`changed`: a replace made its terms what they are now."""
+    def report(
+        self,
+        order: PaperOrder,
+        *,
+        fill: Fill | None = None,
+        met: Quote | None = None,
+        changed: bool = False,
+    ) -> None:
+        """`met` is the quote of the fill; `changed`: a replace made its terms what they are now."""
         self._tell(
             OrderReport(
                 account=self._name,
@@ -163,6 +172,7 @@ class Orders:
                 time_in_force=order.time_in_force if changed else None,
                 text=order.text,
                 code=order.code,
+                met=met,
                 time=order.updated_at,
             )
         )

@@ -44,3 +44,8 @@ class PaperConfig(SimulatedVenueConfig, PaperTermsConfig):
     def fee_rate(self) -> Decimal:
         """The commission, as a fraction of the traded amount."""
         return self.commission_bps / _BASIS_POINTS
+
+    @property
+    def slippage_rate(self) -> Decimal:
+        """The slippage, as a fraction of the price."""
+        return self.slippage_bps / _BASIS_POINTS

@@ -28,6 +28,7 @@ from console.host.locks import AccountHeld, AccountLock, Holder, LockError, Work
 from console.host.operations import halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host
+from console.host.shadow import as_traded
 from console.host.supervisor import lock_files
 from console.host.whereabouts import (
     locked_by_others,
@@ -56,6 +57,7 @@ def kill_directly(
     """
     folder = host.state_dir
     config, trouble = _config(host)
+    config = as_traded(config)
     latch.raise_to(halt_of(convert(args, KillArgs), config))
     latches = [latch]
     found: dict[str, Any] = {"latched": latch.written, "flatten": latch.halt.flatten.value}

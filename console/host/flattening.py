@@ -54,6 +54,7 @@ _UNWORKABLE: Final = (
     BrokerError,
     LibraryUnusable,
     wiring.AccountNotOpened,
+    wiring.FixedOtherwise,
     wiring.SectorFileError,
     SecretError,
     BadFile,

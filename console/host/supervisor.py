@@ -40,6 +40,7 @@ from console.host.output import CommandFailed, ExitCode, warn
 from console.host.place import Host, program, version
 from console.host.recording import is_over
 from console.host.secrets import SecretError, forbid_core_dumps
+from console.host.shadow import as_traded
 from console.host.whereabouts import under_another_name
 from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
 from console.terminal.signals import install_signals
@@ -161,12 +162,13 @@ def account_locks(host: Host, config: Config, folder: Path, work: Work = Work.EN
 
 
 def claims_of(host: Host, config: Config, folder: Path) -> Claims:
-    """The locks of the real accounts by the ids that their venues will answer; none is had yet.
+    """The locks of the real accounts by the ids that their venues will answer; none is had yet, and
+    in mode shadow none ever is.
 
     Raises CommandFailed where there is no folder for them.
     """
     try:
-        return Claims(paths.lock_dir(host.environ), config, folder)
+        return Claims(paths.lock_dir(host.environ), as_traded(config), folder)
     except paths.PathError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
 
@@ -178,8 +180,10 @@ def lock_files(host: Host, config: Config, folder: Path) -> tuple[Path, ...]:
     can lock folders.
 
     A paper account in another process is one account for every state folder that names it; those
-    of this process share the lock of their folder. Raises CommandFailed.
+    of this process share the lock of their folder. In mode shadow no other account is touched, and
+    none is locked. Raises CommandFailed.
     """
+    config = as_traded(config)
     try:
         locks = paths.lock_dir(host.environ)
         found = set()

@@ -11,6 +11,7 @@ from pathlib import Path
 from brokers.paper.setup import book_name
 from console.host.lock_owners import all_with_lock
 from console.host.locks import Holder, LockError, holder, holds_an_account, last_holder
+from console.host.shadow import as_traded
 from console.host.wiring import JOURNAL
 from engine.config import Config, opened
 from engine.state.book import Book
@@ -83,6 +84,7 @@ def under_another_name(locks: Path, folder: Path) -> dict[Path, Holder]:
 
 def books(config: Config, folder: Path) -> Mapping[str, Path]:
     """The book of each account that is kept in the state folder alone, by the account's name."""
+    config = as_traded(config)
     return {
         name: folder / book_name(name)
         for name in opened(config)

@@ -14,22 +14,34 @@ from typing import Any, Final
 
 import msgspec
 
-from brokers import Connection, LibraryUnusable, PriceSource, VenueSetup, open_venue, unclaimed
+from brokers import (
+    Connection,
+    LibraryUnusable,
+    PriceSource,
+    VenueSetup,
+    open_prices,
+    open_venue,
+    unclaimed,
+)
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
+from brokers.paper.exchange import Exchange
 from brokers.paper.instruments import Instruments, load_instruments
+from brokers.paper.matched import MatchedMarket
 from brokers.paper.settings import PaperConfig
 from brokers.paper.setup import PaperConnection, open_exchange
 from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
 from console.host.secrets import KNOWN, SecretError, SecretStore
 from console.host.sectors import SectorFileError, sectors
+from console.host.shadow import as_traded, demand_paper, real_accounts
 from console.host.venues import venues
 from engine.config import Config, account_id, digest, opened
 from engine.config.accounts import routed
 from engine.config.venue import RealVenueConfig
-from engine.core.fixed import calendar_of, contradiction
+from engine.core.fixed import calendar_of, contradiction, other_mode
 from engine.domain.instrument import Instrument
+from engine.domain.run import Mode
 from engine.ports import Capabilities, Clock, Latch, MarketData
 from engine.reference.rates import ReferenceRate
 from engine.reference.textfile import BadFile
@@ -182,6 +194,7 @@ def world_at_rest(config: Config, book: Book) -> World:
     Raises BadFile and SectorFileError for the files that `config` names.
     """
     config = as_counted(config, currency=book.data.base_currency, calendar=book.data.calendar)
+    config = as_traded(config)
     rules = instruments(config, simulated=config.market.source == "simulated")
     known = set(config.brokers.names) & {*opened(config), *book.data.accounts}
     tables = {name: config.brokers.of(name) for name in known}
@@ -315,7 +328,8 @@ def build(
         behind = _Behind(journal)
         book, warning = _restored(source, behind)
         behind.flush()
-        config = _agreed(config, book, flatten_only=flatten_only)
+        asked = _agreed(config, book, flatten_only=flatten_only)
+        config = as_traded(asked)
         table = _table(config)
         rules = Instruments(table, "SIM" if simulated else "")
         prices = PriceSource.BY_HAND if by_hand else PriceSource.MARKET
@@ -342,7 +356,12 @@ def build(
         if left_out and not flatten_only:
             raise AccountNotOpened("\n".join(left_out.values()))
         market = _open(
-            config, first, connections, own=own, unopened=left_out if flatten_only else None
+            config,
+            first,
+            connections,
+            asked=asked,
+            own=own,
+            unopened=left_out if flatten_only else None,
         )
         engine = Engine(
             _world(
@@ -361,7 +380,7 @@ def build(
             recorded=bars is not None,
             version=version,
             account_ids={name: account_id(config, name) for name in connections},
-            config_digest=digest(config),
+            config_digest=digest(asked),
             jitter=Random(f"{first.account_id} {state_dir}".encode("utf-8", "surrogateescape")),
             redact=KNOWN.redact,
         )
@@ -385,6 +404,7 @@ def _open(
     first: VenueSetup,
     connections: dict[str, Connection],
     *,
+    asked: Config,
     own: bool,
     unopened: dict[str, str] | None,
 ) -> MarketData | Mapping[str, MarketData] | None:
@@ -392,11 +412,16 @@ def _open(
 
     All paper accounts of this process trade on one market, which is then the engine's. One of
     another process is matched on the prices there, and is the engine's market where it is primary
-    and no account is in this process. Real venues each tell the symbols that are routed there.
+    and no account is in this process. Real venues each tell the symbols that are routed there; in
+    mode shadow, as it was `asked` for, they tell them to the paper accounts too.
 
     `unopened` is told, by name, why an account at a real venue cannot be opened, as without its
     library; None: it keeps the others from being opened too.
     """
+    shadows = asked.mode is Mode.SHADOW
+    follows = shadows and first.prices is PriceSource.MARKET
+    if follows:
+        first = msgspec.structs.replace(first, prices=PriceSource.BY_HAND)
     plans = [first]
     for name in opened(config)[1:]:
         replaced = {
@@ -406,6 +431,9 @@ def _open(
             "account_id": account_id(config, name),
         }
         plans.append(msgspec.structs.replace(first, **replaced))
+    if shadows:
+        for plan in plans:
+            demand_paper(plan.settings, plan.name)
     if isinstance(first.settings, RealVenueConfig):
         return _open_real(config, plans, connections, unopened)
     here = [plan for plan in plans if _in_process(plan)]
@@ -418,6 +446,8 @@ def _open(
         else:
             shared = plan
         connections[plan.name] = open_venue(shared)
+    if follows and exchange is not None:
+        return _followed(asked, first, exchange)
     return exchange.market if exchange is not None else connections[first.name].market
 
 
@@ -429,23 +459,48 @@ def _open_real(
 ) -> Mapping[str, MarketData]:
     """Open accounts at real venues into `connections`; the markets of those that are routed to, by
     the account's name. Where none can be opened, raises what kept the last from it."""
-    known = Instruments(plans[0].instruments)
-    accounts = {
-        symbol: routed(config, symbol, known.get(symbol).asset_class)
-        for symbol in config.market.symbols
-    }
+    symbols = _symbols_of(config, plans[0])
     for plan in plans:
-        own = tuple(symbol for symbol, name in accounts.items() if name == plan.name)
-        market = config.market.model_copy(update={"symbols": own})
+        market = config.market.model_copy(update={"symbols": symbols.get(plan.name, ())})
         try:
             connections[plan.name] = open_venue(msgspec.structs.replace(plan, market=market))
         except (LibraryUnusable, BadFile, SecretError) as error:
             if unopened is None or (plan is plans[-1] and not connections):
                 raise
             unopened[plan.name] = f"{plan.name} could not be worked from here: {error}"
-    named = (name for name in dict.fromkeys(accounts.values()) if name in connections)
-    markets = {name: connections[name].market for name in named}
+    markets = {name: connections[name].market for name in symbols if name in connections}
     return {name: market for name, market in markets.items() if market is not None}
+
+
+def _followed(config: Config, plan: VenueSetup, exchange: Exchange) -> Mapping[str, MarketData]:
+    """The prices of the real venues that are routed to, by the account's name, which `exchange`
+    meets too; nothing of the accounts there is opened (mode shadow)."""
+    symbols, markets = _symbols_of(config, plan), {}
+    for name, settings in real_accounts(config).items():
+        if name not in symbols:
+            continue
+        real = msgspec.structs.replace(
+            plan,
+            name=name,
+            kind=config.brokers.kind_of(name),
+            settings=settings,
+            market=config.market.model_copy(update={"symbols": symbols[name]}),
+            account_id=account_id(config, name),
+            prices=PriceSource.MARKET,
+        )
+        prices = open_prices(real)
+        if prices is not None:
+            markets[name] = MatchedMarket(prices, exchange)
+    return markets
+
+
+def _symbols_of(config: Config, plan: VenueSetup) -> Mapping[str, tuple[str, ...]]:
+    """The watched symbols that are routed to each account, by its name."""
+    known, found = Instruments(plan.instruments), dict[str, tuple[str, ...]]()
+    for symbol in config.market.symbols:
+        name = routed(config, symbol, known.get(symbol).asset_class)
+        found[name] = (*found.get(name, ()), symbol)
+    return found
 
 
 def _agreed(config: Config, book: Book, *, flatten_only: bool) -> Config:
@@ -454,6 +509,8 @@ def _agreed(config: Config, book: Book, *, flatten_only: bool) -> Config:
     Raises FixedOtherwise.
     """
     data = book.data
+    if fault := other_mode(book, config.mode):
+        raise FixedOtherwise(fault)
     if flatten_only:
         return as_counted(config, currency=data.base_currency, calendar=data.calendar)
     fault = contradiction(book, currency=config.account.currency, calendar=config.account.calendar)

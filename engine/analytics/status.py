@@ -12,7 +12,7 @@ import msgspec
 from engine.analytics.open_risk import open_risk
 from engine.domain.instant import Nanos, clipped, rfc3339
 from engine.domain.money import ONE, ZERO, plain
-from engine.domain.run import CircuitState, LinkState, Phase, RunState
+from engine.domain.run import CircuitState, LinkState, Mode, Phase, RunState
 from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits.rules import shown_target
 from engine.plans.kill import kept, left, unknown, vanished
@@ -78,6 +78,7 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
         "limits": limits_used(world, now),
         "oms": _oms(world),
         "resiliency": _resiliency(world, now),
+        "shadow": _shadow(world),
         "loop_lag_ms": {"p50": None, "p99": None}
         if more.lag_ms is None
         else {"p50": round(more.lag_ms[0], 3), "p99": round(more.lag_ms[1], 3)},
@@ -387,6 +388,25 @@ def _oms(world: World) -> dict[str, Any]:
         "total_commission": plain(metrics.commission),
         "open_orders": world.book.index.count,
         "total_fills": metrics.fills,
+    }
+
+
+def _shadow(world: World) -> dict[str, Any] | None:
+    """What mode shadow has measured: how much worse paper fills were than the real book showed, and
+    how far that had moved since the decision; means over fills. None in another mode."""
+    if world.config.mode is not Mode.SHADOW:
+        return None
+    totals = world.book.data.shadow
+    assumed = {
+        a.name: plain(world.config.brokers.of(a.name).slippage_rate) for a in world.book.accounts
+    }
+    return {
+        "fills": totals.fills,
+        "measured": totals.measured,
+        "slippage": plain(round(totals.slippage / totals.measured, 8)) if totals.measured else None,
+        "drift": plain(round(totals.drift / totals.drifted, 8)) if totals.drifted else None,
+        "assumed": assumed,
+        "cost": {currency: _money(cost) for currency, cost in sorted(totals.cost.items())},
     }
 
 

@@ -94,7 +94,7 @@ _REFUSED: Final = (
 )
 
 NOT_BUILT: Final = (
-    NotBuilt(("mode",), (Mode.PAPER,), "a live venue"),
+    NotBuilt(("mode",), (Mode.PAPER, Mode.SHADOW), "a live venue"),
     *_REFUSED,
 )
 
@@ -254,16 +254,27 @@ def environments(config: Config) -> Iterator[Problem]:
 def prices(config: Config) -> Iterator[Problem]:
     """An account at a real venue is traded by the prices of real venues, and by no others (X-68).
 
-    A paper account is matched on a market of this process.
+    A paper account is matched on a market of this process. In mode shadow real venues tell the
+    prices, and only those whose prices need no connection of the account.
     """
     source = config.market.source
+    if config.mode is Mode.SHADOW and source != "broker":
+        yield Problem(("market", "source"), source, '"broker" while mode is "shadow"')
+        return
     for name in opened(config):
         if name not in config.brokers.names:
             continue  # told by another rule
-        if isinstance(config.brokers.of(name), RealVenueConfig):
+        settings = config.brokers.of(name)
+        if isinstance(settings, RealVenueConfig):
             if source != "broker":
                 wanted = f'"broker" while the account {name} is at a real venue'
                 yield Problem(("market", "source"), source, wanted)
+            elif config.mode is Mode.SHADOW and not settings.prices_apart:
+                selected = {chosen: key for key, chosen in _selected(config)}
+                key = selected.get(name, ("brokers", name, "kind"))
+                kind = config.brokers.kind_of(name)
+                wanted = f'another kind than {kind} while mode is "shadow": its prices come over '
+                yield Problem(key, name, f"{wanted}the connection of the account")
         elif source == "broker":
             selected = {chosen: key for key, chosen in _selected(config)}
             key = selected.get(name, ("brokers", name, "kind"))

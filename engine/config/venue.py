@@ -40,6 +40,11 @@ class VenueConfig(KindConfig):
         """What the venue charges of a traded amount, as a fraction of 1, as far as it is stated."""
         return ZERO
 
+    @property
+    def slippage_rate(self) -> Decimal:
+        """What a simulated venue adds to the price of a market order, as a fraction of 1."""
+        return ZERO
+
 
 class RealVenueConfig(VenueConfig):
     """An account at a venue of its own; it states which of the venue's worlds it is in."""
@@ -49,6 +54,10 @@ class RealVenueConfig(VenueConfig):
 
     Two tables that agree in them open one account, unless each states its `account_id`.
     """
+
+    prices_apart: ClassVar[bool] = True
+    """The venue tells prices without a connection of the account, so that mode shadow can follow
+    them."""
 
     environment: str = Field(description='"live" is real money')
 

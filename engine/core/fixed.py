@@ -1,6 +1,21 @@
 """What a journal fixes for its life, against what a config says now (X-86, X-95)."""
 
+from engine.domain.run import Mode
 from engine.state.book import Book
+
+
+def other_mode(book: Book, mode: Mode) -> str:
+    """One sentence where the journal is of another mode than the config's `mode`; "" else.
+
+    What is held in one mode is not held in another (U-40).
+    """
+    data = book.data
+    if not data.started_at or data.mode is mode:
+        return ""
+    return (
+        f'This journal is of mode "{data.mode}" and the config says mode = "{mode}": a journal '
+        f'keeps its mode. Set it to "{data.mode}", or begin another journal with --state-dir.'
+    )
 
 
 def contradiction(book: Book, *, currency: str, calendar: str) -> str:

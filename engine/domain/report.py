@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.instant import Nanos
+from engine.domain.market import Quote
 from engine.domain.money import number_fault
 from engine.domain.order import Fill, OrderStatus, TimeInForce
 from engine.domain.run import LinkState
@@ -29,6 +30,8 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     """The other terms; None where the venue does not say, and where `quantity` is None."""
     text: str = ""
     code: str = ""
+    met: Quote | None = None
+    """The quote at which a venue of ours made the fill; None where the venue does not say."""
     time: Nanos
 
     @property

@@ -27,7 +27,7 @@ ITEMS = [
     ("mode", "mark", "ascii_"),
     [
         ("paper", "▐ PAPER ▌", "[ PAPER ]"),
-        ("shadow", "▐ SHADOW ▌", "[ SHADOW ]"),
+        ("shadow", "▐ PAPER SHADOW ▌", "[ PAPER SHADOW ]"),
         ("live", "█ LIVE · REAL MONEY █", "### LIVE - REAL MONEY ###"),
     ],
 )

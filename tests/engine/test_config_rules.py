@@ -242,6 +242,30 @@ def test_a_paper_account_is_not_matched_on_the_market_of_a_real_venue() -> None:
     assert said == {}
 
 
+def test_U40_shadow_follows_the_prices_of_real_venues() -> None:
+    real = {"account": {"primary": "alpaca"}, "mode": "shadow"}
+    assert told_of_prices(**real, market={"source": "broker"}) == {}
+    for source in ("simulated", "replay"):
+        said = told_of_prices(**real, market={"source": source, "file": "bars.csv"})
+        assert list(said) == ["market.source"]
+        assert '"broker" while mode is "shadow"' in said["market.source"]
+    said = told_of_prices(mode="shadow", market={"source": "broker"})
+    assert list(said) == ["account.primary"], "a paper account has no prices of its own there"
+
+
+def test_U40_shadow_may_follow_the_live_world_whose_account_it_cannot_reach() -> None:
+    live = {"alpaca": {"environment": "live"}}
+    tree = {"account": {"primary": "alpaca"}, "market": {"source": "broker"}, "brokers": live}
+    assert told_of_prices(**tree, mode="shadow") == {}
+    assert list(told_of_prices(**tree, mode="paper")) == ["brokers.alpaca.environment"]
+
+
+def test_U40_prices_that_come_over_the_accounts_connection_cannot_be_followed() -> None:
+    said = told_of_prices(mode="shadow", account={"primary": "ibkr"}, market={"source": "broker"})
+    assert list(said) == ["account.primary"]
+    assert "its prices come over the connection of the account" in said["account.primary"]
+
+
 def test_a_replay_names_its_file() -> None:
     assert "a bars CSV" in about({"market": {"source": "replay"}}, "market.file")
     from_mapping({"market": {"source": "replay", "file": "bars.csv"}})
@@ -257,7 +281,7 @@ def test_a_route_says_what_it_matches_and_names_a_broker() -> None:
 # Features that are not built yet
 
 OTHER: dict[str, object] = {
-    "mode": "shadow",
+    "mode": "live",
     "risk.account_rule": "legacy_pdt",
     "execution.instrument_mode": "both",
     "execution.cycle_time_ms": 50,

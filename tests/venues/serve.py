@@ -237,7 +237,7 @@ def holds(server: Any) -> dict[str, Any]:
     }
 
 
-async def _tell_prices(venue: Venue, server: Any, *, walk: bool) -> None:
+async def tell_prices(venue: Venue, server: Any, *, walk: bool) -> None:
     """Until it is cancelled: every price again and again, a little elsewhere if it walks."""
     for step in itertools.cycle(WALK if walk else (0,)):
         for theirs, middle in venue.symbols.values():
@@ -255,7 +255,7 @@ async def serve(name: str, port: int, folder: Path, *, walk: bool) -> None:
     server = venue.make()
     server.port = port
     await server.start()
-    telling = asyncio.create_task(_tell_prices(venue, server, walk=walk))
+    telling = asyncio.create_task(tell_prices(venue, server, walk=walk))
     moves: set[asyncio.Task[None]] = set()
 
     def move(to: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -23,7 +23,11 @@ from engine.domain.text import clean_text
 Mode = Literal["paper", "shadow", "live"]
 """The mode of the process, fixed for its life."""
 
-_WORDS: Final[dict[Mode, str]] = {"paper": "PAPER", "shadow": "SHADOW", "live": "LIVE · REAL MONEY"}
+_WORDS: Final[dict[Mode, str]] = {
+    "paper": "PAPER",
+    "shadow": "PAPER SHADOW",
+    "live": "LIVE · REAL MONEY",
+}
 
 
 @dataclass(frozen=True, slots=True)
