@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from brokers.paper.settings import PaperConfig
+from engine.analytics.status import status_of
 from engine.config.venue import VenueKind
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -435,4 +436,6 @@ def test_the_state_folds_to_the_same_from_events_and_says_why_it_is_there() -> N
     known = again.order_in(SECOND, order.client_order_id)
     assert known is not None
     assert known.routed == "paper did not take it: connect refused"
+    (row,) = status_of(desk.world, desk.now)["orders"]
+    assert (row["broker"], row["routed"]) == (SECOND, known.routed)
     assert "SignalEnded" not in kinds(desk.seen)
