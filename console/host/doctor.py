@@ -23,6 +23,7 @@ from console.host.locks import LockError, Work
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host
 from console.host.secrets import SecretError, SecretStore
+from console.host.shadow import as_traded
 from console.host.supervisor import lock_files, trader
 from console.host.whereabouts import was_used
 from engine.calendars import calendar
@@ -196,7 +197,8 @@ def _account(host: Host, config: Config) -> Diagnosis:
         held = trader(lock_files(host, config, host.state_dir))
     except LockError as error:
         return Diagnosis(False, str(error))
-    names = ", ".join(f"{name} account {account_id(config, name)}" for name in opened(config))
+    traded = as_traded(config)
+    names = ", ".join(f"{name} account {account_id(traded, name)}" for name in opened(config))
     name = f"{names}, mode {config.mode.value}"
     if held is not None:
         does = "trades it" if held.work is Work.ENGINE else "is at work on it"

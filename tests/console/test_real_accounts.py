@@ -91,6 +91,17 @@ def test_the_doctor_says_where_prices_come_from(
     assert row["text"] == "told by oanda: AAPL"
 
 
+def test_U40_the_doctor_names_the_paper_account_that_shadow_trades_and_the_keys_of_its_prices(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = config_of("oanda") + 'account_id = "101-4"\n'
+    (place / "config.toml").write_text(f'mode = "shadow"\n{text}', encoding="utf-8")
+    _, row = diagnosed(capsys, "account")
+    assert row["text"] == "oanda account oanda, mode shadow: free"
+    _, row = diagnosed(capsys, "broker")
+    assert "OANDA_API_TOKEN" in row["text"]
+
+
 def without(libraries: str, program: Program, *command: str) -> subprocess.CompletedProcess[str]:
     """The program on a machine on which these are not installed."""
     start = (
