@@ -17,6 +17,7 @@ from engine.domain.instrument import Instrument
 from engine.ports import Broker, Clock, MarketData
 
 if TYPE_CHECKING:
+    from brokers.guide import Guide
     from engine.config.venue import VenueKind
     from engine.reference.rates import ReferenceRate
 
@@ -119,6 +120,8 @@ class Factory(msgspec.Struct, frozen=True):
     libraries: tuple[str, ...] = ()
     """The modules that its adapter needs beside those that the program needs anyway. The extra of
     the kind's name installs them. `a|b`: either of them."""
+    guide: str = ""
+    """The words by which a person sets it up; empty for a venue that nobody signs up at."""
 
 
 FACTORIES: Final[dict[str, Factory]] = {
@@ -127,25 +130,37 @@ FACTORIES: Final[dict[str, Factory]] = {
         "brokers.alpaca.settings:AlpacaConfig",
         "brokers.alpaca.setup:open_alpaca",
         ("alpaca", "httpx", "websockets"),
+        "brokers.alpaca.guide:GUIDE",
     ),
     "ibkr": Factory(
-        "brokers.ibkr.settings:IbkrConfig", "brokers.ibkr.setup:open_ibkr", ("ib_async|ib_insync",)
+        "brokers.ibkr.settings:IbkrConfig",
+        "brokers.ibkr.setup:open_ibkr",
+        ("ib_async|ib_insync",),
+        "brokers.ibkr.guide:GUIDE",
     ),
     "binance": Factory(
         "brokers.binance.settings:BinanceConfig",
         "brokers.binance.setup:open_binance",
         ("httpx", "websockets"),
+        "brokers.binance.guide:GUIDE",
     ),
     "coinbase": Factory(
         "brokers.coinbase.settings:CoinbaseConfig",
         "brokers.coinbase.setup:open_coinbase",
         ("httpx", "websockets", "jwt", "cryptography"),
+        "brokers.coinbase.guide:GUIDE",
     ),
     "okx": Factory(
-        "brokers.okx.settings:OkxConfig", "brokers.okx.setup:open_okx", ("httpx", "websockets")
+        "brokers.okx.settings:OkxConfig",
+        "brokers.okx.setup:open_okx",
+        ("httpx", "websockets"),
+        "brokers.okx.guide:GUIDE",
     ),
     "oanda": Factory(
-        "brokers.oanda.settings:OandaConfig", "brokers.oanda.setup:open_oanda", ("httpx",)
+        "brokers.oanda.settings:OandaConfig",
+        "brokers.oanda.setup:open_oanda",
+        ("httpx",),
+        "brokers.oanda.guide:GUIDE",
     ),
 }
 """Kind of a venue -> its settings and what opens it, in the order in which users read of them."""
@@ -171,6 +186,14 @@ def missing_libraries(kind: str) -> str:
         return ""
     words = ", ".join(names.replace("|", " or ") for names in missing)
     return f"{kind} needs {words}, not installed here: {_installing(kind)}"
+
+
+def guide_of(kind: str) -> "Guide | None":
+    """How a person sets up an account of that kind, a row of `FACTORIES`; None where there is
+    nothing to set up."""
+    row = FACTORIES[kind]
+    found: Guide | None = _found(row.guide) if row.guide else None
+    return found
 
 
 def open_venue(plan: VenueSetup) -> Connection:

@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import pytest
 
-from brokers import FACTORIES
+from brokers import FACTORIES, guide_of, venue_kinds
 from brokers.alpaca.adapter import CAPABILITIES as ALPACA
 from brokers.binance.adapter import CAPABILITIES as BINANCE
 from brokers.coinbase.adapter import CAPABILITIES as COINBASE
 from brokers.ibkr.adapter import CAPABILITIES as IBKR
 from brokers.oanda.adapter import CAPABILITIES as OANDA
 from brokers.okx.adapter import OKX_CAN as OKX
+from console.host.proposal import class_of
+from engine.domain.instrument import AssetClass
 from engine.ports import Capabilities
 from tests.configs import from_mapping
 
@@ -75,6 +77,22 @@ def test_the_examples_of_the_readme_are_configs_that_are_taken(root: Path) -> No
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_states_its_evidence(root: Path, name: str) -> None:
     assert re.search(r"Evidence: (\*\*)?simulated", read(root, name))
+
+
+@pytest.mark.parametrize("kind", CAN)
+def test_a_page_starts_with_the_command_that_sets_an_account_up(root: Path, kind: str) -> None:
+    _title, first, *_ = read(root, f"docs/venues/{kind}.md").split("\n\n")
+    assert first.startswith(f"`meridian-tui connect {kind}` ")
+
+
+@pytest.mark.parametrize("kind", CAN)
+def test_the_guide_of_a_venue_names_every_key_that_its_table_does(kind: str) -> None:
+    guide, settings = guide_of(kind), venue_kinds()[kind].settings
+    assert guide is not None
+    assert [*guide.keys] == [name for name in settings.model_fields if name.endswith("_env")]
+    assert set(guide.questions) <= set(settings.model_fields)
+    assert set(guide.asset_classes) <= {str(one) for one in AssetClass}
+    assert {class_of(symbol) for symbol in guide.symbols} <= set(guide.asset_classes)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -271,6 +271,22 @@ def doctor(ctx: Context, as_json: Json = False) -> None:
     do(ctx, as_json, lambda host: checks.command(host, as_json=as_json))
 
 
+@app.command()
+def connect(
+    ctx: Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A venue, or [brokers.NAME].")],
+    *,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Agree to what is proposed, as a script must.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Set up an account at a venue: keys, a test, symbols, routes, the config."""
+    from console.cli import connecting
+
+    do(ctx, as_json, lambda host: connecting.connect(host, name, yes=yes, as_json=as_json))
+
+
 @config_app.command("init")
 def config_init(ctx: Context, as_json: Json = False) -> None:
     """Write a commented file; never over a file."""

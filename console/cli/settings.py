@@ -24,7 +24,7 @@ def init(host: Host, *, as_json: bool) -> None:
     Raises CommandFailed: a file is there already (4), or it cannot be written (1); then none is
     left, as a part of one would be a config too.
     """
-    path = _target(host)
+    path = target(host)
     text = init_text(venue_kinds(), example=ROUTED)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,7 +80,8 @@ def effective(host: Host, *, as_json: bool) -> None:
         text_block(show_text(config))
 
 
-def _target(host: Host) -> Path:
+def target(host: Host) -> Path:
+    """The config file that is written, whether it is there or not. Raises CommandFailed (usage)."""
     if host.config_option is not None:
         return host.config_option
     named = host.environ.get("MERIDIAN_CONFIG")
