@@ -22,6 +22,7 @@ from brokers.alpaca.refusals import asked_to_wait, refusal
 from brokers.alpaca.wire import decode
 from brokers.net.budget import Budget, Need
 from brokers.net.rest import Answer, Request, usual_refusal
+from brokers.net.tap import Line
 from engine.ports import Ambiguous, BrokerError, Clock, NotSent, Throttled
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Client:
         self._budget = Budget(
             "Alpaca", size=REQUESTS_A_MINUTE, seconds=60, monotonic=clock.monotonic
         )
+        self._line = Line()
         self._session: Session | None = None
         self._pools: dict[bool, ThreadPoolExecutor] = {}
 
@@ -67,7 +69,7 @@ class Client:
         }
         try:
             key, secret = await looked_up(self._keys)
-            made = self._pools[False].submit(_session, self._url, key, secret)
+            made = self._pools[False].submit(_session, self._url, key, secret, self._line)
             self._session = await asyncio.wrap_future(made)
         except BaseException:
             self.close()
@@ -191,8 +193,8 @@ class Client:
         return refusal(request, answer) or usual_refusal(request, answer)
 
 
-def _session(url: str, key: str, secret: str) -> "Session":
+def _session(url: str, key: str, secret: str, line: Line) -> "Session":
     """The SDK's client. Raises NotSent where the SDK is not the one that is known."""
     from brokers.alpaca.sdk import Session
 
-    return Session(url, key, secret)
+    return Session(url, key, secret, line)

@@ -14,13 +14,14 @@ sent.
 """
 
 import contextlib
+import json
 import ssl
 import threading
 import time
 import warnings
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -29,6 +30,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from brokers.net.rest import ANSWER_SECONDS, CONNECT_SECONDS, LARGEST_ANSWER, Answer
+from brokers.net.tap import Line
 from engine.ports import Ambiguous, NotSent
 
 with warnings.catch_warnings():
@@ -109,8 +111,9 @@ class Session(TradingClient):
     or Ambiguous.
     """
 
-    def __init__(self, url: str, key: str, secret: str) -> None:
-        """`url` of the venue without `/v2`."""
+    def __init__(self, url: str, key: str, secret: str, line: Line | None = None) -> None:
+        """`url` of the venue without `/v2`; `line` is told of what is sent and answered."""
+        self._line = line or Line()
         super().__init__(key, secret, raw_data=True, url_override=url)
         _check_names(self)
         self._tried: list[str] | None = []
@@ -160,7 +163,7 @@ class Session(TradingClient):
             self._tried.append(method)
             raise Ambiguous("a proof, not sent")
         what = f"{method} {urlsplit(url).path}"
-        began = time.monotonic()
+        began, channel = time.monotonic(), self._leaves(method, url, opts)
         try:
             with self._session.request(
                 method, url, timeout=(CONNECT_SECONDS, ANSWER_SECONDS), stream=True, **opts
@@ -173,13 +176,26 @@ class Session(TradingClient):
                     if time.monotonic() - began > CONNECT_SECONDS + ANSWER_SECONDS:
                         raise Ambiguous(f"no whole answer to {what} in time")
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(status=response.status_code, headers=headers, body=bytes(body))
+                answer = Answer(status=response.status_code, headers=headers, body=bytes(body))
+                self._line.answer(channel, answer.status, tuple(headers.items()), answer.body)
+                return answer
         except requests.exceptions.RequestException as error:
+            self._line.ends(channel, type(error).__name__)
             if _never_left(error):
                 raise NotSent(f"{what}: no connection: {type(error).__name__}") from error
             if isinstance(error, requests.exceptions.Timeout):
                 raise Ambiguous(f"no answer to {what} in time") from error
             raise Ambiguous(f"the connection broke during {what}: {_said(error)}") from error
+
+    def _leaves(self, method: str, url: str, opts: Mapping[str, Any]) -> int:
+        """Tell whoever listens of a request; its channel (`brokers.net.tap`)."""
+        if not self._line.is_tapped:
+            return 0
+        channel, query = self._line.channel(), urlencode(opts.get("params") or {})
+        body = json.dumps(opts["json"]).encode() if opts.get("json") is not None else b""
+        headers = tuple((opts.get("headers") or {}).items())
+        self._line.request(channel, method, f"{url}?{query}" if query else url, headers, body)
+        return channel
 
 
 _BEFORE: Final = (

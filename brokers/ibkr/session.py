@@ -19,7 +19,9 @@ from brokers.ibkr.codec import Codec, Execution
 from brokers.ibkr.listener import Listener, Status, Ticks
 from brokers.ibkr.questions import Questions
 from brokers.ibkr.refusals import Meaning, meaning_of
+from brokers.ibkr.tapped import listen
 from brokers.net.budget import Budget, Need
+from brokers.net.tap import Line
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.text import clean_text
 from engine.ports import Ambiguous, BrokerError, NotSent, Rejected, Throttled
@@ -61,6 +63,7 @@ class Session:
         self._listener = listener
         self._ticks = ticks
         self._budget = budget
+        self._line = Line()
         self._client: Any = None
         self._questions = Questions(self.send, self._end)
         self._failed: asyncio.Future[None] | None = None
@@ -87,6 +90,8 @@ class Session:
         self._client = client = lib.client.Client(self)
         client.decoder = Codec(self, self._end)
         client.MaxRequests = MAX_REQUESTS
+        if self._line.is_tapped:
+            listen(self._line, client.conn, f"tcp://{self._host}:{self._port}")
         # The library's event would lose what goes wrong before a message is decoded.
         client.conn.hasData.error_event.connect(self._unread)
         self._failed = asyncio.get_running_loop().create_future()

@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from brokers.net.budget import Budget, Need
+from brokers.net.tap import Line
 from engine.domain.text import clean_text
 from engine.ports import Ambiguous, AuthFailed, Banned, BrokerError, NotSent, Rejected, Throttled
 
@@ -107,6 +108,7 @@ class Rest:
         self._heard = heard
         self._seconds = answer_seconds
         self._connections = connections
+        self._line = Line()
         self._client: httpx.AsyncClient | None = None
 
     @property
@@ -171,32 +173,72 @@ class Rest:
         return answer
 
     @contextlib.asynccontextmanager
-    async def stream(self, request: Request) -> AsyncIterator[httpx.Response]:
-        """An answer that goes on for as long as both sides want. Raises one of the six errors where
-        it does not begin."""
+    async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The pieces of an answer that goes on for as long as both sides want. Raises one of the
+        six errors where it does not begin."""
         if self._client is None:
             raise NotSent(f"{self.host} is not connected")
         sent = self._built(self._client, request)
         sent.extensions["timeout"] = httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()
-        with _as_ours(request):
+        channel = self._leaves(sent)
+        with self._told(request, channel):
             response = await self._client.send(sent, stream=True)
         try:
             if response.status_code != 200:
-                with _as_ours(request):
+                with self._told(request, channel):
                     await response.aread()
-                answer = _answer(response)
+                answer = self._arrived(channel, response)
                 self._heard(request, answer)
                 raise self._error_of(request, answer) or NotSent(
                     f"{request.path} answered HTTP {answer.status}: {answer.text}"
                 )
-            yield response
+            if self._line.is_tapped:
+                self._line.answer(channel, 200, tuple(response.headers.items()), b"")
+                yield self._pieces(channel, response)
+            else:
+                yield response.aiter_bytes()
         finally:
             await response.aclose()
 
     async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Answer:
         with _as_ours(request):
-            response = await client.send(self._built(client, request))
-        return _answer(response)
+            sent = self._built(client, request)
+        channel = self._leaves(sent)
+        with self._told(request, channel):
+            response = await client.send(sent)
+        return self._arrived(channel, response)
+
+    # --- what is told to whoever listens (`brokers.net.tap`)
+
+    def _leaves(self, sent: httpx.Request) -> int:
+        if not self._line.is_tapped:
+            return 0
+        channel = self._line.channel()
+        headers = tuple(sent.headers.items())
+        self._line.request(channel, sent.method, str(sent.url), headers, sent.content)
+        return channel
+
+    def _arrived(self, channel: int, response: httpx.Response) -> Answer:
+        answer = _answer(response)
+        if self._line.is_tapped:
+            self._line.answer(channel, answer.status, tuple(answer.headers.items()), answer.body)
+        return answer
+
+    async def _pieces(self, channel: int, response: httpx.Response) -> AsyncIterator[bytes]:
+        async for piece in response.aiter_bytes():
+            self._line.heard(channel, piece)
+            yield piece
+        self._line.ends(channel, "the answer ended")
+
+    @contextlib.contextmanager
+    def _told(self, request: Request, channel: int) -> Iterator[None]:
+        """The library's errors as ours, told too."""
+        try:
+            with _as_ours(request):
+                yield
+        except BrokerError as error:
+            self._line.ends(channel, str(error))
+            raise
 
     def _built(self, client: httpx.AsyncClient, request: Request) -> httpx.Request:
         signed = self._sign(request)

@@ -12,6 +12,7 @@ from typing import Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
+from brokers.net.tap import Line
 from engine.domain.text import clean_text
 from engine.ports import Ambiguous, AuthFailed, NotSent, Throttled
 
@@ -58,6 +59,8 @@ class WebSocket:
         self._connection: ClientConnection | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._silent_from = 0.0
+        self._line = Line()
+        self._channel = 0
 
     @property
     def is_open(self) -> bool:
@@ -65,6 +68,8 @@ class WebSocket:
 
     async def open(self, *, within: float = 4.0) -> None:
         """Connect and greet. Raises one of the six errors; nothing stays open then."""
+        self._channel = self._line.channel()
+        self._line.opens(self._channel, self._url, tuple(self._headers.items()))
         try:
             self._connection = await connect(
                 self._url,
@@ -79,8 +84,10 @@ class WebSocket:
                 user_agent_header=None,
             )
         except InvalidStatus as error:
+            self._line.ends(self._channel, f"refused with HTTP {error.response.status_code}")
             raise _refused(error) from error
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+            self._line.ends(self._channel, _said(error))
             raise NotSent(f"no stream from {self._url}: {_said(error)}") from error
         try:
             async with asyncio.timeout(within):
@@ -104,6 +111,7 @@ class WebSocket:
         """Send a text. Raises NotSent where nothing is open, Ambiguous where it breaks."""
         if self._connection is None:
             raise NotSent(f"the stream of {self._url} is not open")
+        self._line.sent(self._channel, text)
         try:
             await self._connection.send(text)
         except ConnectionClosed as error:
@@ -113,7 +121,9 @@ class WebSocket:
         """The next message, while greeting."""
         if self._connection is None:
             raise NotSent(f"the stream of {self._url} is not open")
-        return await self._connection.recv()
+        message = await self._connection.recv()
+        self._line.heard(self._channel, message)
+        return message
 
     async def close(self) -> None:
         """End the connection without a word to `ended`. Does nothing when closed."""
@@ -126,6 +136,7 @@ class WebSocket:
             with contextlib.suppress(Exception):
                 await connection.close()
             connection.transport.abort()
+            self._line.ends(self._channel, "closed by us")
 
     async def _read(self) -> None:
         connection, why = self._connection, "the stream ended"
@@ -135,6 +146,7 @@ class WebSocket:
         try:
             async for message in connection:
                 self._silent_from = loop.time()
+                self._line.heard(self._channel, message)
                 self._heard(message)
             why = _closed(connection)
         except ConnectionClosed as error:
@@ -174,6 +186,7 @@ class WebSocket:
             if task is not current:
                 task.cancel()
         connection.transport.abort()
+        self._line.ends(self._channel, why)
         self._ended(clean_text(why, 300))
 
 

@@ -72,11 +72,11 @@ class LineStream:
 
     async def _run(self, opened: asyncio.Future[None]) -> None:
         try:
-            async with self._rest.stream(self._request) as response:
+            async with self._rest.stream(self._request) as pieces:
                 if not opened.done():
                     opened.set_result(None)
                 await self._begun.wait()
-                why = await self._read(response.aiter_bytes().__aiter__().__anext__)
+                why = await self._read(pieces.__aiter__().__anext__)
         except StreamEnded as error:
             why = str(error)
         except Exception as error:  # whatever it was, what is told from now on is missed
