@@ -264,11 +264,29 @@ def reset(
 
 
 @app.command()
-def doctor(ctx: Context, as_json: Json = False) -> None:
+def doctor(
+    ctx: Context,
+    *,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep a session with each real venue, secrets replaced."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0, help="With --record: listen so long.")
+    ] = 5.0,
+    as_json: Json = False,
+) -> None:
     """Pre-flight: config, clock, disk, state, brokers, calendars."""
     from console.host import doctor as checks
 
-    do(ctx, as_json, lambda host: checks.command(host, as_json=as_json))
+    def work(host: Host) -> int:
+        if record is not None:
+            from console.host import wire_session
+
+            wire_session.record(host, record, seconds=seconds, quiet=as_json)
+        return checks.command(host, as_json=as_json)
+
+    do(ctx, as_json, work)
 
 
 @app.command()

@@ -5,9 +5,10 @@ working orders are asked for, its clock is compared with ours, and the connectio
 """
 
 import asyncio
+import contextlib
 import functools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -87,22 +88,24 @@ async def _looked(setup: VenueSetup, symbols: Sequence[str]) -> Look:
     connection = open_venue(setup)
     try:
         async with asyncio.timeout(LONGEST_SECONDS):
-            return await look(connection, symbols)
+            async with look_on(connection, symbols) as found:
+                return found
     except TimeoutError as error:
         raise Ambiguous(f"the look was not over within {LONGEST_SECONDS:g} s") from error
     finally:
         connection.close()
 
 
-async def look(connection: Connection, symbols: Sequence[str]) -> Look:
-    """Connect, ask, and disconnect. Raises one of the six errors."""
+@contextlib.asynccontextmanager
+async def look_on(connection: Connection, symbols: Sequence[str]) -> AsyncIterator[Look]:
+    """Connect and ask; disconnected at the end. Raises one of the six errors."""
     broker, refused = connection.broker, ""
     try:
         try:
             await broker.connect()
         except StreamRefused as error:
             refused = str(error)
-        return await _asked(broker, symbols, refused)
+        yield await _asked(broker, symbols, refused)
     finally:
         await broker.disconnect()
 
