@@ -224,15 +224,21 @@ class Setup:
 
     def _examined(self, look: Look, edit: Edit) -> ExitCode:
         """What the doctor says by the new config, with the keys that were typed; its exit code."""
-        host = Host(self.path, self._host.state_option, self._keys.environ())
-        if not self._as_json:
+        with self._keys.exported() as environ:
+            host = Host(self.path, self._host.state_option, environ)
+            if self._as_json:
+                return self._documented(host, look, edit)
             say()
             code = doctor.command(host, as_json=False)
-            self._say_next()
-            return code
+        self._say_next()
+        return code
+
+    def _documented(self, host: Host, look: Look, edit: Edit) -> ExitCode:
+        """All of it as one document."""
+        # A finding begins with its check and ends with what was found.
         checks = [
-            {"check": name, "ok": found.ok is not False, "text": found.text}
-            for name, found in doctor.examine(host)
+            {"check": row[0], "ok": row[-1].ok is not False, "text": row[-1].text}
+            for row in doctor.examine(host)
         ]
         document(self._document(look, edit) | {"checks": checks})
         return ExitCode.DONE if all(row["ok"] for row in checks) else ExitCode.FAILED

@@ -1,6 +1,8 @@
 """The keys of one account while it is set up: found, typed, tested, and kept in the keyring."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 
 from brokers.guide import Guide
@@ -69,9 +71,17 @@ class VenueKeys:
         found = self._found.get(variable)
         return SecretStore(self._environ).get(variable) if found is None else found
 
-    def environ(self) -> dict[str, str]:
-        """The environment of a program for which the keys that were typed are set."""
-        return {**self._environ, **{name: self._found[name].reveal() for name in self.unset}}
+    @contextlib.contextmanager
+    def exported(self) -> Iterator[dict[str, str]]:
+        """The environment of a program for which the keys that are nowhere else are set; that of
+        this process is so meanwhile, for whatever looks for secrets there."""
+        typed = {name: self._found[name].reveal() for name in self.unset}
+        os.environ.update(typed)
+        try:
+            yield {**self._environ, **typed}
+        finally:
+            for name in typed:
+                os.environ.pop(name, None)
 
     def offer_to_keep(self) -> None:
         """Keep in the keyring what was typed, where there is one and the person agrees."""
