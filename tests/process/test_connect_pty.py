@@ -119,7 +119,7 @@ def test_U72_an_account_is_set_up_from_its_keys_to_its_config(place: Place, name
         person.answers("Keep what was typed in this system's keyring?", "y")
     person.answers("Symbols to watch there", wanted["symbols"][0])
     person.sees("This goes into").answers("Write it?", "")
-    code = person.sees("ok    broker").ended()
+    code = person.sees("broker  ").ended()
     assert code == 0, person.shown
     assert place.keyring == keys
     tree = tomllib.loads(place.config)
