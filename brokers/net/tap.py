@@ -102,11 +102,13 @@ class Line:
 
     def sent(self, channel: int, data: str | bytes) -> None:
         """We say something on a stream."""
-        self._put(channel, What.SENT, data=_bytes(data))
+        if self._tap is not None:
+            self._put(channel, What.SENT, data=_bytes(data))
 
     def heard(self, channel: int, data: str | bytes) -> None:
         """Something was said to us there."""
-        self._put(channel, What.HEARD, data=_bytes(data))
+        if self._tap is not None:
+            self._put(channel, What.HEARD, data=_bytes(data))
 
     def ends(self, channel: int, why: str) -> None:
         """The channel is over."""

@@ -22,6 +22,7 @@ from console.host.output import CommandFailed, ExitCode, document, say, warn
 from console.host.place import PROGRAM, Host
 from console.host.proposal import candidates, is_decided, proposed
 from console.host.secrets import forbid_core_dumps
+from console.host.untraded import demand_untraded
 from console.host.venue_keys import VenueKeys
 from console.host.wiring import JOURNAL
 from engine.config import Config, ConfigError, amended, from_mapping, load, parse
@@ -59,6 +60,7 @@ class Setup:
 
     def run(self) -> ExitCode:
         """Every step in turn. Raises CommandFailed with one sentence; nothing is half written."""
+        demand_untraded(self._host, self._config, self._name)
         self._introduce()
         if missing := missing_libraries(self._kind):
             raise CommandFailed(ExitCode.FAILED, f"{missing}.", "LIBRARY")

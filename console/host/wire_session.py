@@ -16,6 +16,7 @@ from console.host.look import Look, look_on, setup_of
 from console.host.output import CommandFailed, ExitCode, counted, say, warn
 from console.host.place import Host, version
 from console.host.secrets import KNOWN, SecretError, SecretStore
+from console.host.untraded import demand_untraded
 from console.host.wire_recorder import (
     Recorder,
     RecordingError,
@@ -36,7 +37,7 @@ def record(host: Host, folder: Path, *, seconds: float, quiet: bool) -> list[Pat
 
     `seconds` are those in which its streams are listened to. `quiet` says nothing on stdout. A
     session that fails is kept as far as it came: that is what it is for. Raises CommandFailed where
-    the config has no such account, and where a file cannot be written.
+    the config has no such account, where an engine trades one, and where a file cannot be written.
     """
     config = host.config()
     names = [name for name in opened(config) if _is_real(config, name)]
@@ -46,6 +47,8 @@ def record(host: Host, folder: Path, *, seconds: float, quiet: bool) -> list[Pat
             "There is nothing to record: the config opens no account at a real venue.",
             "NO_ACCOUNT",
         )
+    for name in names:
+        demand_untraded(host, config, name)
     tell = warn if quiet else say
     files = []
     for name in names:

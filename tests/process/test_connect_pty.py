@@ -142,6 +142,10 @@ def test_U72_what_was_set_up_trades(place: Place) -> None:
     assert person.ended() == 0
     engine = place.program.start()
     engine.wait_for(lambda: [a["state"] for a in engine.ask("status")["accounts"]] == ["READY"])
+    for beside in (("connect", "okx"), ("doctor", "--record", str(place.folder / "kept"))):
+        done = place.seen.run(place.program, *beside)
+        assert done.returncode == 5
+        assert "trades the account okx now" in done.stderr
     place.shows_no_key()
 
 
