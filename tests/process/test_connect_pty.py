@@ -15,7 +15,8 @@ import pytest
 
 from tests.console.program import Program
 from tests.process import sealed_keyring
-from tests.process.test_venues import Seen, Server
+from tests.process.servers import Server
+from tests.process.test_venues import Seen
 from tests.process.typist_pty import Person
 from tests.venues.serve import VENUES
 

@@ -11,7 +11,8 @@ from console.host.look import look_at, setup_of
 from console.host.secrets import Secret
 from engine.config import parse
 from tests.console.program import Program
-from tests.process.test_venues import Seen, Server
+from tests.process.servers import Server
+from tests.process.test_venues import Seen
 from tests.venues.player import Player, played
 from tests.venues.serve import VENUES, config
 
