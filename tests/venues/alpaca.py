@@ -6,7 +6,6 @@ alpaca-binance.md §2, §3, §5). It shares no code with the adapter.
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -150,7 +149,7 @@ class AlpacaServer(Served):
         given = request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY")
         if given != (KEY, SECRET):
             return _refused(401, 40110000, "request is not authorized")
-        minute = int(time.time()) // 60
+        minute = self.exchange.wall() // (60 * SECOND)
         if minute != self._minute:
             self._minute, self.limit_left = minute, max(self.limit_left, 200)
         self.limit_left -= 1

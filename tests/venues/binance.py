@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import itertools
 import json
-import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final
@@ -154,7 +153,7 @@ class BinanceServer(Served):
     # --- signatures and errors
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000 + self.clock_offset_ms
+        return self.exchange.wall() // 1_000_000 + self.clock_offset_ms
 
     def _handler(
         self, answer: Answer, *, signed: bool, weight: int

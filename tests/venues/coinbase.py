@@ -8,7 +8,6 @@ research/venues.md §7, as methods and switches, beside those of `Served`.
 import asyncio
 import contextlib
 import json
-import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -153,7 +152,7 @@ class CoinbaseVenue(Served):
 
     def _checked(self, token: str, uri: str) -> str:
         """Why a token is not accepted; "" where it is."""
-        now = (time.time_ns() + self.exchange.skew) // 1_000_000_000
+        now = (self.exchange.wall() + self.exchange.skew) // 1_000_000_000
         try:
             header = jwt.get_unverified_header(token)
             claims = jwt.decode(
@@ -196,7 +195,7 @@ class CoinbaseVenue(Served):
     async def _time(self, request: web.Request) -> web.Response:
         if self.sandbox and (refused := self._refused(request)):
             return refused
-        ns = time.time_ns() + self.exchange.skew
+        ns = self.exchange.wall() + self.exchange.skew
         return web.json_response(
             {
                 "iso": iso(ns),
@@ -600,8 +599,9 @@ class CoinbaseVenue(Served):
 
     def book(self, kind: str, symbol: str) -> dict[str, Any]:
         price = self.exchange.prices.get(symbol, Decimal(100))
+        now = iso(self.exchange.wall())
         levels = [
-            {"side": side, "event_time": iso(time.time_ns()), "price_level": text(price + step),
+            {"side": side, "event_time": now, "price_level": text(price + step),
              "new_quantity": "1.25"}
             for side, steps in (("bid", (-1, -2)), ("offer", (1, 2)))
             for step in steps
@@ -628,7 +628,7 @@ class CoinbaseVenue(Served):
             {
                 "channel": {"level2": "l2_data"}.get(channel, channel),
                 "client_id": "",
-                "timestamp": iso(time.time_ns() + self.exchange.skew),
+                "timestamp": iso(self.exchange.wall() + self.exchange.skew),
                 "sequence_num": number,
                 "events": events,
             },
@@ -683,5 +683,8 @@ class CoinbaseVenue(Served):
             await asyncio.sleep(self.heartbeat_seconds)
             if "heartbeats" in stream.channels:
                 self._beats += 1
-                event = {"current_time": iso(time.time_ns()), "heartbeat_counter": self._beats}
+                event = {
+                    "current_time": iso(self.exchange.wall()),
+                    "heartbeat_counter": self._beats,
+                }
                 self._send(stream, "heartbeats", [event])

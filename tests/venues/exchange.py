@@ -127,6 +127,8 @@ class Exchange:
         """What is held cost so much a unit on average."""
         self.prices: dict[str, Decimal] = {}
         self.listeners: list[Heard] = []
+        self.wall: Callable[[], int] = time.time_ns
+        """Our clock, UTC nanoseconds; a run in skipped time puts its own here."""
         self.skew = 0
         """Nanoseconds that its clock is ahead of ours."""
         self.slices = 1
@@ -140,7 +142,7 @@ class Exchange:
 
     def now(self) -> int:
         """Nanoseconds UTC; never the same twice, so that `since` can be exact."""
-        self._last_time = max(time.time_ns() + self.skew, self._last_time + 1_000_000)
+        self._last_time = max(self.wall() + self.skew, self._last_time + 1_000_000)
         return self._last_time
 
     def next_id(self) -> str:

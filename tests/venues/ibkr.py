@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import struct
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -177,6 +176,10 @@ class Tws:
         """Listen; again on the same port after `stop`."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    @property
+    def listens(self) -> bool:
+        return self._server is not None
 
     async def stop(self) -> None:
         """Hang up on everybody and listen no more."""
@@ -569,7 +572,7 @@ class Tws:
         peer.send(49, 1, self._seconds())
 
     def _seconds(self) -> int:
-        return (time.time_ns() + self.exchange.skew) // 1_000_000_000
+        return (self.exchange.wall() + self.exchange.skew) // 1_000_000_000
 
     def _details(self, peer: Peer, fields: list[str]) -> None:
         request, asked = int(fields[2]), fields[3:15]

@@ -8,6 +8,7 @@ stream tells the same transactions. What no source tells is marked where it is d
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -70,7 +71,8 @@ def nanos_of(text: str) -> int:
 class OandaServer(Served):
     """The venue: `exchange` matches, this tells it in OANDA's words."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall: Callable[[], int] = time.time_ns) -> None:
+        """`wall`: the clock here, UTC nanoseconds; the account is opened at once."""
         self.exchange = Exchange(
             (
                 Rules(SYMBOL, tick=Decimal("0.01"), base="EUR", quote="USD"),
@@ -78,6 +80,7 @@ class OandaServer(Served):
             ),
             account_id=ACCOUNT,
         )
+        self.exchange.wall = wall
         self.exchange.listeners.append(self._changed)
         self.token = TOKEN
         self.accounts: list[Json] = [{"id": ACCOUNT, "tags": []}]
@@ -274,11 +277,11 @@ class OandaServer(Served):
     def _last(self) -> str:
         return str(len(self.transactions))
 
-    def _log(self, kind: str, time: int = 0, **fields: Any) -> Json:
+    def _log(self, kind: str, at: int = 0, **fields: Any) -> Json:
         number = self.next_number
         told = {
             "id": number, "batchID": self.batch or number, "accountID": ACCOUNT, "userID": 1234567,
-            "time": stamp(time or self.exchange.now()), "type": kind, **fields,
+            "time": stamp(at or self.exchange.now()), "type": kind, **fields,
         }  # fmt: skip
         self.transactions.append(told)
         if self.held is not None:

@@ -525,7 +525,9 @@ class OkxServer(Served):
                 return
             self._trigger_before(order, done)
         if done is not None and self.fee_in_base and done.sign > 0:
+            # It is taken of the coin, and not of the money.
             self.exchange.positions[done.symbol] += self._fee(done)[0]
+            self.exchange.cash[done.fee_currency] += done.fee
         self._event(order, done)
 
     def _trigger_before(self, order: Order, done: Execution) -> None:

@@ -62,7 +62,7 @@ class Venue:
 
 async def _tell_alpaca(server: alpaca.AlpacaServer, symbol: str, price: Decimal) -> None:
     server.exchange.set_price(symbol, price)
-    tick, at = Decimal("0.01"), alpaca.stamp(time.time_ns())
+    tick, at = Decimal("0.01"), alpaca.stamp(server.exchange.wall())
     quote = {"T": "q", "S": symbol, "bp": price - tick, "bs": 5, "ap": price + tick, "as": 5}
     trade = {"T": "t", "S": symbol, "p": price, "s": 1}
     await server.quote(json.dumps([row | {"t": at} for row in (quote, trade)], default=float))

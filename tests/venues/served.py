@@ -45,6 +45,8 @@ class Served:
         """When each request was begun and answered, on the machine's monotonic clock in ns."""
         self.down = False
         """True: every request, streams too, is answered by a connection that is reset."""
+        self.withheld = 0
+        """So many requests wait by a fault for time to pass."""
         app.middlewares.append(self._middleware())
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -56,6 +58,10 @@ class Served:
     @property
     def ws_url(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def listens(self) -> bool:
+        return self._runner is not None
 
     def fault(self, op: str, play: Play | Literal["delay"], **more: object) -> None:
         """Play this at the next request of that name."""
@@ -107,43 +113,53 @@ class Served:
                 return _drop(request)
             began, fault = time.monotonic_ns(), self._take(op)
             if fault is not None:
-                return await _played(fault, request, handler)
+                return await self._played(fault, request, handler)
             answer = await handler(request)
             self.handled.append((began, time.monotonic_ns()))
             return answer
 
         return play
 
+    async def _played(
+        self, fault: Fault, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        if fault.seconds and not fault.late:
+            await self._withhold(fault.seconds)
+        if fault.play == "drop_before":
+            return _drop(request)
+        if fault.play == "silent":
+            await self._withhold(fault.seconds or 3600)
+            return _drop(request)
+        answer = web.Response(
+            status=fault.status, text=fault.body, content_type="text/html", headers=fault.headers
+        )
+        if fault.play == "status_before":
+            return answer
+        done = await handler(request)
+        if fault.seconds and fault.late:
+            await self._withhold(fault.seconds)
+        if fault.play == "drop_after":
+            return _drop(request)
+        if fault.play == "status_after":
+            return answer
+        if fault.play == "truncate":
+            assert isinstance(done, web.Response)
+            assert isinstance(done.body, bytes)
+            half = web.StreamResponse(
+                status=done.status, headers={"Content-Type": "application/json"}
+            )
+            half.content_length = len(done.body)
+            await half.prepare(request)
+            await half.write(done.body[: len(done.body) // 2])
+            return _drop(request)
+        return done
 
-async def _played(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
-    if fault.seconds and not fault.late:
-        await asyncio.sleep(fault.seconds)
-    if fault.play == "drop_before":
-        return _drop(request)
-    if fault.play == "silent":
-        await asyncio.sleep(fault.seconds or 3600)
-        return _drop(request)
-    answer = web.Response(
-        status=fault.status, text=fault.body, content_type="text/html", headers=fault.headers
-    )
-    if fault.play == "status_before":
-        return answer
-    done = await handler(request)
-    if fault.seconds and fault.late:
-        await asyncio.sleep(fault.seconds)
-    if fault.play == "drop_after":
-        return _drop(request)
-    if fault.play == "status_after":
-        return answer
-    if fault.play == "truncate":
-        assert isinstance(done, web.Response)
-        assert isinstance(done.body, bytes)
-        half = web.StreamResponse(status=done.status, headers={"Content-Type": "application/json"})
-        half.content_length = len(done.body)
-        await half.prepare(request)
-        await half.write(done.body[: len(done.body) // 2])
-        return _drop(request)
-    return done
+    async def _withhold(self, seconds: float) -> None:
+        self.withheld += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.withheld -= 1
 
 
 def _drop(request: web.Request) -> web.Response:
