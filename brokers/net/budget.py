@@ -18,6 +18,10 @@ from engine.ports import Banned, Throttled
 RESERVED: Final = 0.2
 """The part of a budget that is kept for cancels, orders that only reduce, and their questions."""
 
+ROUNDED: Final = 1e-6
+"""What is missing of a request by no more than this is there: clocks count whole nanoseconds, and
+whoever waited as long as was said would be told to wait for less than one."""
+
 
 class Need(Enum):
     """What a request is for; its value is the part of what is kept that it leaves alone."""
@@ -73,7 +77,7 @@ class Budget:
         if wait > 0:
             raise Throttled(f"{self._name} asked us to wait", wait)
         missing = cost + self._kept * need.value - self._left
-        if missing > 0:
+        if missing > ROUNDED:
             used_up = f"the requests that {self._name} allows are used up"
             raise Throttled(used_up, missing / self._rate)
         self._left -= cost

@@ -1,6 +1,8 @@
 """A budget of requests, with a part that only what reduces risk may use (C-200)."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from brokers.net.budget import Budget, Need
 from engine.domain.instant import NS_PER_SECOND
@@ -66,6 +68,24 @@ def test_it_fills_up_evenly_and_never_beyond_its_size() -> None:
         room.take()
     with pytest.raises(Throttled):
         room.take()
+
+
+@given(
+    st.integers(1, 2000), st.sampled_from([1.0, 2.0, 10.0, 60.0]), st.lists(st.integers(0, 10**9))
+)
+def test_there_is_room_after_so_long_as_was_said(
+    size: int, seconds: float, pauses: list[int]
+) -> None:
+    watch = Watch()
+    room = Budget("venue", size=size, seconds=seconds, monotonic=watch, reserved=0)
+    room.take(size)
+    for pause in pauses:
+        watch.now += pause
+        try:
+            room.take()
+        except Throttled as error:
+            watch.pass_by(error.retry_after)
+            room.take()
 
 
 def test_a_request_that_was_refused_uses_nothing() -> None:
