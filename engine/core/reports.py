@@ -62,7 +62,7 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         return
     if order.is_working:
         yield from _status(world, order, given, now)
-        if given.status in TERMINAL and _fills_missing(order, given.status, given.filled):
+        if given.status in TERMINAL and _fills_missing(order, given.status, _counted(given)):
             yield from fills.trades_untold(world, given.account, given.client_order_id)
         yield from fell_short(world, given.account, given.client_order_id)
     yield from after_end(world, given.account, given.client_order_id)
@@ -82,13 +82,13 @@ def _status(world: World, order: Order, given: OrderReport, now: Nanos) -> Itera
         yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=reason)
         yield ev.OrderQueried(account=order.account, client_order_id=key, reason=reason)
         return
-    if said in TERMINAL and _fills_missing(order, said, given.filled):
-        counted = order.quantity if given.filled is None else given.filled
+    if said in TERMINAL and _fills_missing(order, said, _counted(given)):
+        counted = _counted(given)
         yield ev.OrderUnclear(
             account=order.account,
             client_order_id=key,
             reason=f"{said} there, fills missing here",
-            filled=counted,
+            filled=order.quantity if counted is None else counted,
         )
         yield ev.OrderQueried(
             account=order.account, client_order_id=key, reason="fills missing here"
@@ -177,6 +177,12 @@ def _untold(order: Order, given: OrderReport) -> bool:
     That decides how much the next one is for, so that such a report is no proof (X-88).
     """
     return order.makes_room and given.status is _S.CANCELED and given.filled is None
+
+
+def _counted(given: OrderReport) -> Decimal | None:
+    """How much has filled as the report says; None where it does not. An order that has filled with
+    nothing is none: what a venue counts so late says nothing."""
+    return given.filled or None if given.status is _S.FILLED else given.filled
 
 
 def _fills_missing(order: Order, said: OrderStatus, filled: Decimal | None) -> bool:

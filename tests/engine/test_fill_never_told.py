@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from engine.domain import events as ev
-from engine.domain.order import Side
+from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.run import LinkState
 from engine.ports import LinkReport
+from tests.engine.driver import protected
 from tests.engine.liar import PLAIN, Table, play
 
 LATEST = pytest.mark.parametrize("late", [0, 1, 5, 30])
@@ -146,3 +147,30 @@ def test_x77_nothing_is_asked_while_the_link_is_down() -> None:
         assert not table.events(ev.SnapshotRequested, since)
 
     play(scene)
+
+
+@pytest.mark.parametrize("filled", [None, 0, 149, 150])
+def test_u21_an_order_that_has_filled_is_not_believed_to_have_filled_with_nothing(
+    filled: int | None,
+) -> None:
+    """FILLED beside 0 filled contradicts itself: with the stop taken for gone, and what it sold for
+    held, another stop would be sent and turn the position round."""
+    desk = protected(150)
+    stop = desk.last(Purpose.PROTECT)
+    told = None if filled is None else Decimal(filled)
+    desk.report(stop, OrderStatus.FILLED, filled=told)
+    assert desk.current(stop).status is OrderStatus.UNKNOWN
+    assert desk.current(stop).told_filled == Decimal(150 if not filled else filled)
+    desk.tick(1)
+    assert desk.intended(Purpose.PROTECT) == [stop]
+
+
+def test_u21_nor_where_the_venue_answers_so() -> None:
+    desk = protected(150)
+    stop = desk.last(Purpose.PROTECT)
+    desk.report(stop, OrderStatus.FILLED)
+    desk.later(1)
+    desk.answers(stop, status=OrderStatus.FILLED, filled=Decimal(0))
+    assert desk.current(stop).status is OrderStatus.UNKNOWN
+    desk.tick(1)
+    assert desk.intended(Purpose.PROTECT) == [stop]
