@@ -145,6 +145,8 @@ class Tws:
         self.tells_executions = True
         """False: executions of now are lost, as those of while TWS was without its connection."""
         self.tells_commissions = True
+        self.commission_seconds = 0.0
+        """So long after its execution a commission is told."""
         self.commission_first = False
         self.status_first = False
         """The word Filled comes before the execution that it is about."""
@@ -451,7 +453,14 @@ class Tws:
                 self._describe(peer, ticket)
                 self._describe(peer, ticket)
             if self.tells_commissions and self.tells_executions and not self.commission_first:
-                self._commission(peer, row[12])
+                self._commission_later(peer, row[12])
+
+    def _commission_later(self, peer: Peer, execution_id: str) -> None:
+        if self.commission_seconds:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.commission_seconds, self._commission, peer, execution_id)
+        else:
+            self._commission(peer, execution_id)
 
     def _execution_row(
         self, ticket: Ticket, order: Order, done: Execution, execution_id: str

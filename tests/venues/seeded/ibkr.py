@@ -69,11 +69,12 @@ class Ibkr(Place):
         await asyncio.sleep(random.uniform(0.5, 6))
         self.server.tells_executions = True
 
-    async def fault_no_commissions(self, random: Random) -> None:
-        """Commissions of a while are told only when they are asked for."""
-        self.server.tells_commissions = False
+    async def fault_late_commissions(self, random: Random) -> None:
+        """Commissions of a while come late; one that is later than a second counts as nothing and
+        shows as a difference of cash (docs/venues/ibkr.md)."""
+        self.server.commission_seconds = random.uniform(0.1, 0.9)
         await asyncio.sleep(random.uniform(0.5, 6))
-        self.server.tells_commissions = True
+        self.server.commission_seconds = 0.0
 
     async def fault_out_of_order(self, random: Random) -> None:
         """What belongs together comes in another order for a while."""
@@ -103,7 +104,7 @@ class Ibkr(Place):
         server.hangs = server.commission_first = server.status_first = False
         server.fills_before_cancel = False
         server.answers_cancels = server.tells_status = server.tells_executions = True
-        server.tells_commissions = True
+        server.commission_seconds = 0.0
         if not server.is_connected:
             server.find_connection()
         if not server.listens:

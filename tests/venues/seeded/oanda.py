@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from random import Random
 
+from engine.domain.order import NS_PER_DAY
 from tests.venues.exchange import Execution
 from tests.venues.oanda import ACCOUNT, SYMBOL, OandaServer
 from tests.venues.seeded.books import ZERO, held
@@ -28,7 +29,7 @@ class Oanda(Web):
 
     def make(self) -> None:
         """With or without a commission, in fills of several parts or in one."""
-        self.server = server = OandaServer(self.wall)
+        self.server = server = OandaServer(lambda: self.wall() - NS_PER_DAY)
         rate = self.random.choice((ZERO, Decimal("0.0001")))
         server.exchange.fee_rate = rate
         server.exchange.slices = self.random.choice((1, 1, 3))

@@ -31,8 +31,8 @@ from tests.venues.seeded.place import Place
 from tests.venues.seeded.places import PLACES
 from tests.venues.seeded.script import Script
 
-START: Final = parse_rfc3339("2013-10-07T16:00:00Z")
-"""Noon in New York on a plain Monday."""
+START: Final = parse_rfc3339("2026-03-02T17:00:00Z")
+"""Noon in New York on a plain Monday, after the accounts were opened."""
 OPENS_SECONDS: Final = 30.0
 BUSY_SECONDS: Final = 45.0
 SETTLES_SECONDS: Final = 40.0
