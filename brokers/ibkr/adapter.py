@@ -172,10 +172,12 @@ class IbkrBroker:
                 self._session = None
                 session.close()
                 self._known.lost("the connection did not stand")
+                self._orders.lost()
                 self._hand_on()
                 raise
             self._inbox.link(LinkState.CONNECTED)
             self._hand_on()
+            self._orders.found()
         self.market.attach(session)
 
     def _tell(self, report: Report) -> None:
@@ -201,6 +203,7 @@ class IbkrBroker:
             return False
         session.close()
         self._known.lost(why)
+        self._orders.lost()
         self.market.detach()
         return True
 
@@ -447,6 +450,7 @@ class IbkrBroker:
     def cut(self, why: str) -> None:
         """TWS has lost its own connection: what it shows from here on may be old."""
         self._cut_since = self._clock.monotonic()
+        self._orders.lost()
         if self._early is None:  # else nobody was told that it stood
             detail = f"TWS has lost Interactive Brokers: {why}"
             self._inbox.link(LinkState.DISCONNECTED, detail)
@@ -455,6 +459,7 @@ class IbkrBroker:
         """It is back: the engine looks at everything, for executions of meanwhile are not told."""
         if self._early is not None:
             return  # whoever comes in tells it
+        self._orders.found()
         self._inbox.link(LinkState.CONNECTED)
         if data_lost:
             self.market.subscribe_again()
@@ -462,6 +467,7 @@ class IbkrBroker:
     def ended(self, why: str) -> None:
         self._session = None
         self._known.lost(why)
+        self._orders.lost()
         self.market.detach()
         if self._early is None:  # else nobody was told that it stood
             self._inbox.link(LinkState.DISCONNECTED, why)

@@ -228,6 +228,14 @@ class Orders:
         self._executions.charged(execution_id, fee, currency)
         self._reports.ready(execution_id)
 
+    def lost(self) -> None:
+        """The connection has ended, see `Reports.lost`."""
+        self._reports.lost()
+
+    def found(self) -> None:
+        """It stands again."""
+        self._reports.found()
+
     # --- lists
 
     def listed(self, known: Known) -> VenueOrder:

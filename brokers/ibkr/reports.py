@@ -36,6 +36,9 @@ class Reports:
         self._put = put
         self._waiting: dict[str, tuple[Known, Held]] = {}
         """The executions whose commission has not come, and who waits for it."""
+        self._limits: dict[str, asyncio.TimerHandle] | None = {}
+        """When each of them is waited for no longer; None while there is no connection, on which
+        none can come."""
 
     def tell(self, known: Known, held: Held) -> None:
         """Report this of an order, after whatever was told of it before."""
@@ -51,17 +54,38 @@ class Reports:
         if not self._executions.is_charged(told.id):
             held.is_ready = False
             self._waiting[told.id] = (known, held)
-            asyncio.get_running_loop().call_later(
-                executions.COMMISSION_SECONDS, self.ready, told.id
-            )
+            self._limit(told.id)
         self.tell(known, held)
 
     def ready(self, execution_id: str) -> None:
         """An execution waits no longer. Does nothing where it does not wait."""
         known, held = self._waiting.pop(execution_id, (None, None))
+        limit = (self._limits or {}).pop(execution_id, None)
+        if limit is not None:
+            limit.cancel()
         if known is not None and held is not None:
             held.is_ready = True
             self._release(known)
+
+    def _limit(self, execution_id: str) -> None:
+        """Wait for a commission from now on, and not for long."""
+        if self._limits is not None:
+            loop = asyncio.get_running_loop()
+            limit = loop.call_later(executions.COMMISSION_SECONDS, self.ready, execution_id)
+            self._limits[execution_id] = limit
+
+    def lost(self) -> None:
+        """The connection has ended. An execution that waits for its commission waits on: told
+        without it, it would cost nothing for ever."""
+        limits, self._limits = self._limits or {}, None
+        for limit in limits.values():
+            limit.cancel()
+
+    def found(self) -> None:
+        """It stands again: the executions are asked for, and their commissions come with them."""
+        self._limits = {}
+        for execution_id in self._waiting:
+            self._limit(execution_id)
 
     def _release(self, known: Known) -> None:
         """Hand on what waits for nothing, in the order in which it was told."""

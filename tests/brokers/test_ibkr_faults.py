@@ -746,6 +746,32 @@ async def test_a_commission_that_is_not_set_is_none(lab: TwsLab, tws: Tws) -> No
     assert [f.commission for f in await lab.broker.get_fills_since(0)] == [D("0.5")]
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("lost", ["the connection", "the one of TWS"])
+async def test_a_commission_that_the_end_of_a_connection_took_is_waited_for_after_it(
+    lab: TwsLab, tws: Tws, lost: str
+) -> None:
+    """Told without it, the fill would cost nothing for ever: nobody tells it a second time."""
+    tws.tells_commissions = False
+    await lab.start()
+    await lab.submit("a", "BUY", "10")
+    await lab.until("a", S.NEW)
+    await lab.broker.server_time()
+    (tws.drop if lost == "the connection" else tws.lose_connection)()
+    await lab.disconnected()
+    await asyncio.sleep(2 * SOON)  # longer than a commission is waited for
+    tws.tells_commissions = True
+    if lost == "the connection":
+        await lab.broker.connect()
+    else:
+        tws.find_connection()
+    await lab.linked(LinkState.CONNECTED)
+    assert [f.commission for f in await lab.broker.get_fills_since(0)] == [D("0.5")]
+    report = await fill_of(lab, "a")
+    assert report.fill is not None
+    assert report.fill.commission == D("0.5")
+
+
 async def test_an_execution_that_is_told_twice_is_one(lab: TwsLab, tws: Tws) -> None:
     await lab.start()
     await lab.submit("a", "BUY", "10")

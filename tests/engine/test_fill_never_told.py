@@ -160,7 +160,7 @@ def test_u21_an_order_that_has_filled_is_not_believed_to_have_filled_with_nothin
     told = None if filled is None else Decimal(filled)
     desk.report(stop, OrderStatus.FILLED, filled=told)
     assert desk.current(stop).status is OrderStatus.UNKNOWN
-    assert desk.current(stop).told_filled == Decimal(150 if not filled else filled)
+    assert desk.current(stop).told_filled == Decimal(filled or 150)
     desk.tick(1)
     assert desk.intended(Purpose.PROTECT) == [stop]
 

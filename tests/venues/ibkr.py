@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -14,7 +14,6 @@ import itertools
 import json
 import signal
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
