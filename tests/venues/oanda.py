@@ -548,7 +548,9 @@ class OandaServer(Served):
                 reduce_only=body["positionFill"] == "REDUCE_ONLY", order_id=self.next_number,
             )  # fmt: skip
             if thin is not None and tif == "ioc":
-                self.exchange.fill(order.id, thin, self.exchange.prices[order.symbol])
+                self.exchange.fill(
+                    order.id, min(thin, order.left), self.exchange.prices[order.symbol]
+                )
                 order.tif = tif
                 self.exchange.cancel(order.id, "not filled at once")
         finally:
