@@ -9,7 +9,6 @@ whatever arrives when.
 """
 
 import asyncio
-import os
 import selectors
 import time
 from collections.abc import Callable
@@ -21,8 +20,8 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-LOOKS: Final = 3
-"""So often the sockets are looked at, other processes running in between, before time jumps."""
+LOOKS: Final = 2
+"""So often more the sockets are looked at before time jumps."""
 THREAD_SECONDS: Final = 0.002
 """So long, in real seconds, between two looks while a thread works."""
 STUCK_SECONDS: Final = 20.0
@@ -43,7 +42,6 @@ class _Looking(selectors.DefaultSelector):
         if ready or (timeout is not None and timeout <= 0):
             return ready
         for _ in range(LOOKS):
-            os.sched_yield()
             ready = super().select(0)
             if ready:
                 return ready
