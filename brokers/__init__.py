@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -18,6 +18,7 @@ from engine.ports import Broker, Clock, MarketData
 
 if TYPE_CHECKING:
     from brokers.guide import Guide
+    from brokers.net.identity import Identity
     from engine.config.venue import VenueKind
     from engine.reference.rates import ReferenceRate
 
@@ -102,6 +103,16 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Let go of its files."""
+        ...
+
+
+@runtime_checkable
+class TellsIdentity(Protocol):
+    """A broker at a venue of its own, which says who we are there."""
+
+    @property
+    def identity(self) -> "Identity":
+        """What the venue answered, and what the key may do there."""
         ...
 
 

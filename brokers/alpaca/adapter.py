@@ -132,6 +132,10 @@ class AlpacaBroker:
         return self._name
 
     @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 

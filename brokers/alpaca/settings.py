@@ -1,5 +1,6 @@
 """What a table `[brokers.NAME]` of kind alpaca takes."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -16,6 +17,13 @@ class AlpacaConfig(RealVenueConfig):
         {AssetClass.STOCK, AssetClass.ETF, AssetClass.OPTION, AssetClass.CRYPTO}
     )
     opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
+    hosts: ClassVar[Mapping[str, frozenset[str]]] = {
+        "paper": frozenset({"paper-api.alpaca.markets"}),
+        "live": frozenset({"api.alpaca.markets"}),
+    }
+    shared_hosts: ClassVar[frozenset[str]] = frozenset(
+        {"data.alpaca.markets", "stream.data.alpaca.markets"}
+    )
 
     environment: Literal["paper", "live"] = Field("paper", description="paper | live")
     key_env: Variable = Field("ALPACA_API_KEY", description="the variable that holds the key")

@@ -26,6 +26,7 @@ from brokers.binance.trades import Trades
 from brokers.binance.wire import (
     AccountRow,
     Execution,
+    KeyRow,
     Order,
     Price,
     Taken,
@@ -36,7 +37,7 @@ from brokers.binance.wire import (
     report_of,
 )
 from brokers.inbox import AccountInbox
-from brokers.net.identity import Claim, Identity
+from brokers.net.identity import LIVE, UNTOLD, Claim, Identity, Rights
 from brokers.net.numbers import written
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
@@ -64,6 +65,7 @@ LAG_SECONDS: Final = 10
 """A question about an order goes to memory, then to a database that may be behind; nothing says by
 how much."""
 
+RIGHTS_WEIGHT = 1
 ORDER_WEIGHT, OPEN_WEIGHT, OPEN_IN_WEIGHT, ACCOUNT_WEIGHT, PRICES_WEIGHT = 4, 80, 6, 20, 4
 
 WHOLE: Final = 60 * NS_PER_SECOND
@@ -131,6 +133,7 @@ class BinanceBroker:
         processes."""
         self._name = name
         self._identity = Identity(name, settings, claim)
+        self._is_live = settings.environment == LIVE
         self._client = client
         self._symbols = symbols
         self._inbox = AccountInbox(name, clock)
@@ -151,6 +154,10 @@ class BinanceBroker:
         return self._name
 
     @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 
@@ -165,7 +172,7 @@ class BinanceBroker:
         try:
             await self._client.open()
             await self._client.set_clock()
-            await self._identity.confirm(str((await self._account()).uid))
+            await self._identity.confirm(str((await self._account()).uid), await self._rights())
             await self._symbols.learn()
             try:
                 await self._stream.open()
@@ -383,6 +390,20 @@ class BinanceBroker:
         at, as_of = self._clock.monotonic(), self._client.now_ms() * NS_PER_MS
         row = await self._account()
         return _Balances(row=row, prices=await self._prices(), at=at, as_of=as_of)
+
+    async def _rights(self) -> Rights:
+        """What the key may do; asked with real money alone, the test network does not say."""
+        if not self._is_live:
+            return UNTOLD
+        row: KeyRow = await self._client.ask_signed(
+            "GET", "/sapi/v1/account/apiRestrictions", {}, KeyRow, cost=RIGHTS_WEIGHT
+        )
+        given = {name: getattr(row, name) for name in KeyRow.__struct_fields__}
+        return Rights(
+            trade=row.enable_spot_and_margin_trading,
+            withdraw=row.enable_withdrawals,
+            words=", ".join(name for name, is_given in given.items() if is_given) or "none",
+        )
 
     async def _account(self) -> AccountRow:
         account: AccountRow = await self._client.ask_signed(

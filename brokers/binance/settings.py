@@ -1,5 +1,6 @@
 """What a table `[brokers.NAME]` of kind binance takes."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +15,16 @@ class BinanceConfig(RealVenueConfig):
 
     asset_classes: ClassVar[frozenset[AssetClass]] = frozenset({AssetClass.CRYPTO})
     opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
+    hosts: ClassVar[Mapping[str, frozenset[str]]] = {
+        "testnet": frozenset(
+            {
+                "testnet.binance.vision",
+                "ws-api.testnet.binance.vision",
+                "stream.testnet.binance.vision",
+            }
+        ),
+        "live": frozenset({"api.binance.com", "ws-api.binance.com", "stream.binance.com"}),
+    }
 
     environment: Literal["testnet", "live"] = Field("testnet", description="testnet | live")
     key_env: Variable = Field("BINANCE_API_KEY", description="the variable that holds the key")

@@ -113,6 +113,15 @@ class AccountRow(msgspec.Struct, rename="camel"):
     update_time: Any = None
 
 
+class KeyRow(msgspec.Struct, rename="camel"):
+    """What the key may do. Each has to be told: one that is missing is no right that is lacking."""
+
+    enable_reading: bool
+    enable_spot_and_margin_trading: bool
+    enable_withdrawals: bool
+    ip_restrict: bool
+
+
 class Price(msgspec.Struct):
     """The newest price of a symbol."""
 

@@ -25,7 +25,7 @@ from brokers.coinbase.stream import HEARTBEATS, Channels, Message
 from brokers.coinbase.symbols import Assets
 from brokers.coinbase.wire import Permissions, UserEvent
 from brokers.inbox import AccountInbox
-from brokers.net.identity import LIVE, Claim, Identity
+from brokers.net.identity import LIVE, Claim, Identity, Rights
 from brokers.net.numbers import time_of
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
@@ -143,6 +143,10 @@ class CoinbaseBroker:
         return self._name
 
     @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 
@@ -156,8 +160,8 @@ class CoinbaseBroker:
             await self._forget()
             try:
                 await self._api.open()
-                self._portfolio = await (self._log_in() if self._is_live else self._look_in())
-                await self._identity.confirm(account_id_of(self._portfolio))
+                rights = await (self._log_in() if self._is_live else self._look_in())
+                await self._identity.confirm(account_id_of(self._portfolio), rights)
             except BaseException:
                 await self._hang_up()
                 raise
@@ -184,8 +188,11 @@ class CoinbaseBroker:
         if was:
             self._inbox.link(LinkState.DISCONNECTED, "disconnected by us")
 
-    async def _log_in(self) -> str:
-        """The portfolio that the key is for. Raises AuthFailed for one that may not trade."""
+    async def _log_in(self) -> Rights:
+        """What the key may do in the portfolio that it is for, which is known then.
+
+        Raises AuthFailed for one that may not trade.
+        """
         self._api.key = read_key(
             self._found(self._settings.key_env), self._found(self._settings.secret_env), self._nonce
         )
@@ -196,13 +203,17 @@ class CoinbaseBroker:
                 f"the key of {self._name} may not {'trade' if allowed.can_view else 'view'} at "
                 "Coinbase: a key with the permissions view and trade is needed"
             )
-        return allowed.portfolio_uuid
+        self._portfolio = allowed.portfolio_uuid
+        words = ("view", "trade") + (("transfer",) if allowed.can_transfer else ())
+        return Rights(trade=True, withdraw=allowed.can_transfer, words=", ".join(words))
 
-    async def _look_in(self) -> str:
-        """The portfolio of the sandbox, as its first balance names it."""
+    async def _look_in(self) -> Rights:
+        """The portfolio of the sandbox is known then, as its first balance names it; no order may
+        be sent there."""
         rows = await self._treasury.balances("")
         named = (row.retail_portfolio_id for row in rows)
-        return next((portfolio for portfolio in named if portfolio), "sandbox")
+        self._portfolio = next((portfolio for portfolio in named if portfolio), "sandbox")
+        return Rights(trade=False)
 
     def _found(self, variable: str) -> str:
         try:

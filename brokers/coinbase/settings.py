@@ -1,5 +1,6 @@
 """What a table `[brokers.NAME]` of kind coinbase takes."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +15,12 @@ class CoinbaseConfig(RealVenueConfig):
 
     asset_classes: ClassVar[frozenset[AssetClass]] = frozenset({AssetClass.CRYPTO})
     opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
+    hosts: ClassVar[Mapping[str, frozenset[str]]] = {
+        "sandbox": frozenset({"api-sandbox.coinbase.com"}),
+        "live": frozenset({"api.coinbase.com", "advanced-trade-ws-user.coinbase.com"}),
+    }
+    shared_hosts: ClassVar[frozenset[str]] = frozenset({"advanced-trade-ws.coinbase.com"})
+    trades_live: ClassVar[bool] = False
 
     environment: Literal["sandbox", "live"] = Field(
         "sandbox", description="sandbox (static answers) | live"

@@ -91,6 +91,8 @@ class Permissions(msgspec.Struct, frozen=True):
 
     can_view: bool = False
     can_trade: bool = False
+    can_transfer: bool = True
+    """To send coins away; a venue that does not deny it may allow it."""
     portfolio_uuid: str = ""
 
 

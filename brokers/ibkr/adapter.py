@@ -127,6 +127,10 @@ class IbkrBroker:
         return self._name
 
     @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 

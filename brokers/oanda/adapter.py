@@ -110,6 +110,10 @@ class OandaBroker:
         return self._name
 
     @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 

@@ -16,7 +16,7 @@ import msgspec
 
 from brokers import unclaimed
 from brokers.inbox import AccountInbox
-from brokers.net.identity import Claim, Identity
+from brokers.net.identity import Claim, Identity, Rights
 from brokers.net.numbers import number, number_or_none, written
 from brokers.okx.client import EXPIRES_SECONDS, STOP_SECONDS, Client
 from brokers.okx.hosts import Hosts
@@ -148,6 +148,10 @@ class OkxBroker:
         return self._name
 
     @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
     def capabilities(self) -> Capabilities:
         return OKX_CAN
 
@@ -194,14 +198,20 @@ class OkxBroker:
     async def _confirm(self) -> None:
         """Raises AuthFailed for another account, or one that is set up in another way."""
         (row, *_) = await self._client.get("/account/config", ConfigRow, at_least=1)
-        await self._identity.confirm(row.uid)
+        given = row.perm.split(",") if row.perm else None
+        rights = Rights(
+            trade=None if given is None else "trade" in given,
+            withdraw=None if given is None else "withdraw" in given,
+            words=row.perm,
+        )
+        await self._identity.confirm(row.uid, rights)
         if row.acct_lv != SPOT_MODE:
             raise AuthFailed(
                 f"account {row.uid} is in account mode {row.acct_lv}: only spot mode "
                 f"({SPOT_MODE}) is allowed, in which nothing can be borrowed unseen; a sub-account "
                 "may be set to it"
             )
-        if row.perm and "trade" not in row.perm.split(","):
+        if rights.trade is False:
             raise AuthFailed(f"the key of account {row.uid} may {row.perm}, and not trade")
         self._uid = row.uid
 

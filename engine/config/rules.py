@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -251,6 +252,19 @@ def environments(config: Config) -> Iterator[Problem]:
                 yield Problem(key, environment, '"live" while mode is "live"')
 
 
+def places(config: Config) -> Iterator[Problem]:
+    """No address of the venue's other environment beside the one that is stated (C-201, X-30)."""
+    for name in config.brokers.names:
+        settings = config.brokers.of(name)
+        if not isinstance(settings, RealVenueConfig):
+            continue
+        for key, url in settings.addresses.items():
+            for environment, hosts in settings.hosts.items():
+                if environment != settings.environment and urlsplit(url).hostname in hosts:
+                    wanted = f'an address of environment "{settings.environment}", or ""'
+                    yield Problem(("brokers", name, key), url, f"{wanted}: it is {environment}")
+
+
 def prices(config: Config) -> Iterator[Problem]:
     """An account at a real venue is traded by the prices of real venues, and by no others (X-68).
 
@@ -342,6 +356,7 @@ RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     account_names,
     one_account_twice,
     environments,
+    places,
     tightening,
     replays,
     prices,

@@ -7,6 +7,7 @@ hands the loader every kind there is. Nothing in the engine knows which those ar
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import Field
@@ -58,8 +59,26 @@ class RealVenueConfig(VenueConfig):
     prices_apart: ClassVar[bool] = True
     """The venue tells prices without a connection of the account, so that mode shadow can follow
     them."""
+    hosts: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """Environment -> the venue's own hosts that serve it and no other environment."""
+    shared_hosts: ClassVar[frozenset[str]] = frozenset()
+    """The venue's own hosts that serve more than one environment."""
+    trades_live: ClassVar[bool] = True
+    """Whether real money can be traded there by now."""
 
     environment: str = Field(description='"live" is real money')
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The addresses that the table states, by their keys: every key that ends in `_url`."""
+        stated = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: url for name, url in stated.items() if name.endswith("_url") and url}
+
+    @property
+    def is_at_venue(self) -> bool:
+        """Whether all of it is asked at the venue's own addresses: none is stated, or only such."""
+        own = self.shared_hosts.union(*self.hosts.values())
+        return all(urlsplit(url).hostname in own for url in self.addresses.values())
 
     @property
     def key_variables(self) -> tuple[str, ...]:

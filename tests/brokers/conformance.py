@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from brokers import TellsIdentity
 from engine.domain.order import OrderStatus, OrderTerms, Side
 from engine.domain.run import LinkState
 from engine.ports import Broker, LinkReport, NotSent, OrderReport, Rejected, Report
@@ -129,6 +130,12 @@ class BrokerConformance:
         rules = await lab.broker.instrument(lab.symbol)
         assert (rules.symbol, rules.tick > 0, rules.lot > 0) == (lab.symbol, True, True)
         assert await lab.broker.server_time() > 0
+
+    async def test_C201_it_says_whose_account_the_venue_answers_with(self, lab: Lab) -> None:
+        if not isinstance(lab.broker, TellsIdentity):
+            pytest.skip("an account of a program of ours")
+        await lab.start()
+        assert lab.broker.identity.answered == (await lab.broker.get_account()).account_id != ""
 
     async def test_a_market_order_is_acknowledged_then_filled(self, lab: Lab) -> None:
         await lab.start()

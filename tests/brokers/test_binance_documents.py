@@ -116,8 +116,10 @@ def test_what_is_sent_is_named_in_the_venues_description(shared: Path) -> None:
         "order", "ticker/price", "time",
     ):  # fmt: skip
         assert re.search(rf"^\s+['\"]?/api/v3/{path}['\"]?:", text, re.MULTILINE), path
+    assert re.search(r"^\s+/sapi/v1/account/apiRestrictions:", text, re.MULTILINE)
     for name in (
         "newClientOrderId", "newOrderRespType", "omitZeroBalances", "origClientOrderId",
-        "recvWindow", "stopPrice", "timeInForce",
+        "recvWindow", "stopPrice", "timeInForce", "enableReading", "enableWithdrawals",
+        "enableSpotAndMarginTrading", "ipRestrict",
     ):  # fmt: skip
         assert re.search(rf"name: {name}$|^\s+{name}:", text, re.MULTILINE), name

@@ -599,6 +599,27 @@ async def test_C201_nothing_is_sent_to_an_account_that_nobody_named(
     await confirmed.disconnect()
 
 
+async def test_P47_a_key_that_may_withdraw_is_asked_about_and_refused_with_real_money(
+    server: BinanceServer,
+) -> None:
+    server.may_withdraw = True
+    tried = opened(server).broker
+    await tried.connect()  # the test network has no such question
+    await tried.disconnect()
+    assert server.count("rights") == 0
+    broker = opened(server, environment="live", account_id=str(UID)).broker
+    with pytest.raises(AuthFailed, match="may withdraw"):
+        await broker.connect()
+    with pytest.raises(NotSent):
+        await broker.get_open_orders()
+    server.may_withdraw = False
+    await broker.connect()
+    rights = broker.identity.rights
+    assert (rights.trade, rights.withdraw) == (True, False)
+    assert "enable_withdrawals" not in rights.words
+    await broker.disconnect()
+
+
 @pytest.mark.parametrize("op", ["time", "account", "exchangeInfo"])
 async def test_a_connect_that_fails_leaves_nothing_open_and_may_be_asked_again(
     server: BinanceServer, op: str

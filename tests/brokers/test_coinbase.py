@@ -562,6 +562,16 @@ async def test_C201_another_account_than_the_one_that_is_meant_is_sent_nothing(
             await nameless.broker.connect()
 
 
+async def test_P47_a_key_that_may_send_coins_away_does_not_connect(
+    venue: CoinbaseVenue, lab: Lab
+) -> None:
+    venue.can_transfer = True
+    with pytest.raises(AuthFailed, match=r"may withdraw \(view, trade, transfer\)"):
+        await lab.broker.connect()
+    with pytest.raises(NotSent):
+        await lab.submit("a")
+
+
 async def test_a_key_that_may_not_trade_does_not_connect(venue: CoinbaseVenue, lab: Lab) -> None:
     venue.can_trade = False
     with pytest.raises(AuthFailed, match="may not trade"):

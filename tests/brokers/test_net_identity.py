@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from brokers.alpaca.settings import AlpacaConfig
-from brokers.net.identity import Identity, confirm_account
+from brokers.net.identity import Identity, Rights, confirm_account
 from engine.ports import AuthFailed
 
 World = Literal["paper", "live"]
@@ -78,3 +78,20 @@ async def test_an_account_that_was_refused_is_none_that_it_connected_to() -> Non
     with pytest.raises(AuthFailed, match="another process holds it"):
         await identity.confirm("PA1")
     await identity.confirm("PA2")
+
+
+@pytest.mark.parametrize("environment", ["live", "paper"])
+@pytest.mark.parametrize("withdraw", [True, False, None])
+async def test_P47_a_key_that_may_withdraw_is_refused_with_real_money_alone(
+    environment: World, withdraw: bool | None
+) -> None:
+    claims = Claims()
+    identity = Identity("alpaca", settings(environment, "PA1"), claims)
+    rights = Rights(withdraw=withdraw, words="trade, withdraw")
+    if environment == "live" and withdraw:
+        with pytest.raises(AuthFailed, match=r"account PA1 may withdraw \(trade, withdraw\)"):
+            await identity.confirm("PA1", rights)
+        assert (identity.answered, claims.asked) == ("", [])
+    else:
+        await identity.confirm("PA1", rights)
+        assert (identity.answered, identity.rights) == ("PA1", rights)

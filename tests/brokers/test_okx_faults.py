@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from brokers import open_venue
+from brokers.okx.adapter import OkxBroker
 from brokers.okx.client import Client, Keys
 from brokers.okx.stream import AccountStream
 from engine.domain.order import OrderStatus
@@ -430,6 +431,20 @@ async def test_C201_another_account_than_the_one_that_is_named_is_refused(
             await lab.broker.connect()
     async with lab_of(server, environment="live", account_id=UID) as lab:
         await lab.start()
+
+
+async def test_P47_a_key_that_may_withdraw_is_refused_with_real_money(server: OkxServer) -> None:
+    server.permissions = "read_only,withdraw,trade"
+    async with lab_of(server) as lab:
+        await lab.start()
+        assert isinstance(lab.broker, OkxBroker)
+        assert lab.broker.identity.rights.withdraw is True
+    server.demo = False
+    async with lab_of(server, environment="live", account_id=UID) as lab:
+        with pytest.raises(AuthFailed, match="may withdraw"):
+            await lab.broker.connect()
+        with pytest.raises(NotSent):
+            await lab.broker.get_open_orders()
 
 
 async def test_E12_a_key_of_the_other_world_is_refused(server: OkxServer) -> None:

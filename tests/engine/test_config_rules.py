@@ -9,7 +9,8 @@ import pytest
 
 from engine.config import Config, ConfigError
 from engine.config.profiles import PROFILES, ROWS, Tighter
-from engine.config.rules import environments, not_built, problems, value_at
+from engine.config.rules import environments, not_built, places, problems, value_at
+from engine.config.venue import RealVenueConfig
 from engine.domain.run import Mode, ProfileName, TriggerAction
 from tests.configs import built, from_mapping, unruled
 
@@ -116,6 +117,54 @@ def test_order_rate_position_count_and_duplicate_window_can_be_lifted() -> None:
 def test_X30_no_live_broker_in_paper_mode(venue: str) -> None:
     sentence = about({"brokers": {venue: {"environment": "live"}}}, f"brokers.{venue}.environment")
     assert 'while mode is "paper"' in sentence
+
+
+@pytest.mark.parametrize(
+    ("venue", "key", "url", "is_of"),
+    [
+        ("alpaca", "trading_url", "https://api.alpaca.markets", "live"),
+        ("alpaca", "trading_stream_url", "wss://API.alpaca.markets/stream", "live"),
+        ("binance", "rest_url", "https://api.binance.com", "live"),
+        ("binance", "ws_api_url", "wss://ws-api.binance.com:443/ws-api/v3", "live"),
+        ("coinbase", "rest_url", "https://api.coinbase.com", "live"),
+        ("okx", "stream_url", "wss://ws.okx.com:8443/ws/v5/private", "live"),
+        ("oanda", "rest_url", "https://api-fxtrade.oanda.com", "live"),
+    ],
+)
+def test_C201_a_test_environment_is_never_asked_at_a_live_address(
+    venue: str, key: str, url: str, is_of: str
+) -> None:
+    sentence = about({"brokers": {venue: {key: url}}}, f"brokers.{venue}.{key}")
+    assert sentence.endswith(f": it is {is_of}.")
+
+
+def test_C201_a_live_environment_is_never_asked_at_a_test_address() -> None:
+    for venue, key, url in (
+        ("alpaca", "trading_url", "https://paper-api.alpaca.markets"),
+        ("binance", "rest_url", "https://testnet.binance.vision"),
+        ("oanda", "stream_url", "https://stream-fxpractice.oanda.com"),
+        ("okx", "stream_url", "wss://wspap.okx.com:8443/ws/v5/private"),
+    ):
+        config = with_values(mode="live", brokers={venue: {"environment": "live", key: url}})
+        assert f"brokers.{venue}.{key}" in {".".join(p.key) for p in places(config)}
+
+
+@pytest.mark.parametrize(
+    ("venue", "url", "own"),
+    [
+        ("alpaca", "", True),
+        ("alpaca", "https://data.alpaca.markets", True),
+        ("alpaca", "http://127.0.0.1:8080", False),
+        ("alpaca", "https://data.alpaca.markets.example.com", False),
+        ("okx", "https://eea.okx.com", True),
+    ],
+)
+def test_X51_it_is_known_whether_the_venue_itself_is_asked(venue: str, url: str, own: bool) -> None:
+    key = "data_url" if venue == "alpaca" else "rest_url"
+    config = from_mapping({"brokers": {venue: {key: url}}})
+    settings = config.brokers.of(venue)
+    assert isinstance(settings, RealVenueConfig)
+    assert settings.is_at_venue is own
 
 
 def rules_told(config: Config) -> dict[str, str]:

@@ -83,6 +83,7 @@ class BinanceServer(Served):
         self.fee_asset = ""
         """What commissions are taken in: "" is the asset that was received."""
         self.clock_offset_ms = 0
+        self.may_withdraw = False
         self.held_reports: list[dict[str, Any]] | None = None
         """A list: reports are kept in it, until `release`."""
         self.dup_reports = False
@@ -124,6 +125,7 @@ class BinanceServer(Served):
             ("depth", "GET", "/api/v3/depth", self._depth, False, 50),
             ("klines", "GET", "/api/v3/klines", self._klines, False, 2),
             ("account", "GET", "/api/v3/account", self._account, True, 20),
+            ("rights", "GET", "/sapi/v1/account/apiRestrictions", self._rights, True, 1),
             ("submit", "POST", "/api/v3/order", self._place, True, 0),
             ("cancel", "DELETE", "/api/v3/order", self._cancel, True, 0),
             ("order", "GET", "/api/v3/order", self._order, True, 4),
@@ -335,6 +337,23 @@ class BinanceServer(Served):
                 if free or locked or not omit
             ],
             "permissions": ["SPOT"],
+        }
+
+    def _rights(self, params: Params) -> object:
+        return {
+            "ipRestrict": False,
+            "createTime": 1698645219000,
+            "enableReading": True,
+            "enableWithdrawals": self.may_withdraw,
+            "enableInternalTransfer": False,
+            "enableMargin": False,
+            "enableFutures": False,
+            "permitsUniversalTransfer": False,
+            "enableVanillaOptions": False,
+            "enableFixApiTrade": False,
+            "enableFixReadOnly": True,
+            "enableSpotAndMarginTrading": True,
+            "enablePortfolioMarginTrading": False,
         }
 
     # --- orders

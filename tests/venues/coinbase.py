@@ -87,6 +87,7 @@ class CoinbaseVenue(Served):
         )
         self.exchange.listeners.append(self._changed)
         self.can_trade = True
+        self.can_transfer = False
         self.flags: dict[str, bool] = {}
         """Flags of every product, as trading_disabled."""
         self.page = 100
@@ -211,7 +212,7 @@ class CoinbaseVenue(Served):
             {
                 "can_view": True,
                 "can_trade": self.can_trade,
-                "can_transfer": False,
+                "can_transfer": self.can_transfer,
                 "portfolio_uuid": PORTFOLIO,
                 "portfolio_type": "DEFAULT",
             }

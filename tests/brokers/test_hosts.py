@@ -1,0 +1,44 @@
+"""The hosts that a venue's settings name are those at which its accounts are opened (C-201)."""
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+import pytest
+
+from brokers import venue_kinds
+from brokers.alpaca import setup as alpaca
+from brokers.binance import setup as binance
+from brokers.coinbase import setup as coinbase
+from brokers.oanda import api as oanda
+from brokers.okx.hosts import hosts_of
+from brokers.okx.settings import OkxConfig
+from engine.config.venue import RealVenueConfig
+
+
+def okx(environment: str) -> tuple[str, ...]:
+    found = hosts_of("okx", OkxConfig.model_validate({"environment": environment}))
+    return found.private, found.public
+
+
+ADDRESSES: Mapping[str, Mapping[str, Iterable[str]]] = {
+    "alpaca": {name: (alpaca.TRADING[name], alpaca.STREAM[name]) for name in alpaca.TRADING},
+    "binance": binance.ADDRESSES,
+    "coinbase": {
+        "live": (coinbase.LIVE_REST, coinbase.USER_STREAM),
+        "sandbox": (coinbase.SANDBOX_REST,),
+    },
+    "oanda": oanda.HOSTS,
+    "okx": {name: okx(name) for name in ("live", "demo")},
+}
+
+
+@pytest.mark.parametrize("kind", ADDRESSES)
+def test_C201_every_address_of_an_environment_is_known_as_one_of_it_alone(kind: str) -> None:
+    settings = venue_kinds()[kind].settings
+    assert issubclass(settings, RealVenueConfig)
+    for environment, urls in ADDRESSES[kind].items():
+        names = {urlsplit(url).hostname for url in urls}
+        assert names <= settings.hosts[environment]
+        others = {name for other in settings.hosts if other != environment
+                  for name in settings.hosts[other]}  # fmt: skip
+        assert not names & (others | settings.shared_hosts)
