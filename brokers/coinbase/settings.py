@@ -20,6 +20,7 @@ class CoinbaseConfig(RealVenueConfig):
         "live": frozenset({"api.coinbase.com", "advanced-trade-ws-user.coinbase.com"}),
     }
     shared_hosts: ClassVar[frozenset[str]] = frozenset({"advanced-trade-ws.coinbase.com"})
+    canned: ClassVar[frozenset[str]] = frozenset({"sandbox"})
     trades_live: ClassVar[bool] = False
 
     environment: Literal["sandbox", "live"] = Field(

@@ -1,37 +1,45 @@
-"""`doctor`: what can be looked at before anything trades, one row a check.
+"""`doctor`: what can be looked at before anything trades, one row a check (P-41 to P-47).
 
 Each check is a row of one table and returns what it found; none changes anything but the state
-folder, which it makes. No real venue is asked: what it needs here is looked at, its library and
-its keys.
+folder, which it makes. The accounts at real venues are asked last, side by side, and only while
+nobody trades them: a second program on an account would push the first one out.
 """
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import msgspec
 
 from brokers import missing_libraries
 from brokers.paper.bars import check_bars
 from brokers.paper.book import BookError, summary
 from brokers.paper.setup import book_name
 from console.host import paths, wiring
+from console.host.diagnosis import Diagnosis
 from console.host.locks import LockError, Work
-from console.host.output import CommandFailed, ExitCode, document, say
+from console.host.output import CommandFailed, ExitCode, counted, document, say
 from console.host.place import Host
 from console.host.secrets import SecretError, SecretStore
 from console.host.shadow import as_traded
-from console.host.supervisor import lock_files, trader
+from console.host.supervisor import account_locks, claims_of, lock_files, trader
+from console.host.venue_checks import Finding, examine_all
 from console.host.whereabouts import was_used
+from engine.analytics.status import status_of
 from engine.calendars import calendar
 from engine.config import Config, account_id, opened
 from engine.config.profiles import limits, worst_case
 from engine.config.venue import RealVenueConfig
 from engine.domain.instant import rfc3339
 from engine.reference.textfile import BadFile
+from engine.runtime.clock import SystemClock
 from storage.errors import JournalError
 from storage.latch import FileLatch
 from storage.verify import verify
@@ -42,13 +50,6 @@ LEAST_DISK: Final = 100_000_000
 LONGEST_SYNC_MS: Final = 50.0
 EARLIEST: Final = 1_704_067_200
 """2024: a clock before it is wrong."""
-
-
-class Diagnosis(NamedTuple):
-    """What one check found; `ok` None is a warning."""
-
-    ok: bool | None
-    text: str
 
 
 class DoctorCheck(NamedTuple):
@@ -69,32 +70,72 @@ def command(host: Host, *, as_json: bool) -> ExitCode:
     """Prints every finding; exit code 1 when one is bad, 2 when the config is."""
     found = list(examine(host))
     if as_json:
-        rows = [{"check": n, "ok": f.ok is not False, "text": f.text} for n, f in found]
+        rows = [_row(*one) for one in found]
         document({"ok": all(row["ok"] for row in rows), "checks": rows})
     else:
-        for name, finding in found:
+        width = max((len(one.account) for one in found), default=0)
+        for name, account, finding in found:
             mark = {True: "ok  ", False: "BAD ", None: "note"}[finding.ok]
-            say(f"{mark}  {name:<10}  {finding.text}")
-    bad = [name for name, finding in found if finding.ok is False]
+            place = f"  {account:<{width}}" if width else ""
+            say(f"{mark}{place}  {name:<10}  {finding.text}")
+    bad = [one.check for one in found if one.found.ok is False]
     if "config" in bad:
         return ExitCode.USAGE
     return ExitCode.FAILED if bad else ExitCode.DONE
 
 
-def examine(host: Host) -> Iterator[tuple[str, Diagnosis]]:
+def _row(check: str, account: str, found: Diagnosis) -> dict[str, object]:
+    return {
+        "check": check,
+        "account": account,
+        "ok": found.ok is not False,
+        "result": found.result,
+        "measured": found.measured,
+        "allowed": found.allowed,
+        "text": found.text,
+    }
+
+
+def examine(host: Host) -> Iterator[Finding]:
     """Every check in turn; without a config only that one."""
     try:
         config = host.config()
     except CommandFailed as error:
-        yield "config", Diagnosis(False, str(error))
+        yield Finding("config", "", Diagnosis(False, str(error)))
         return
     for check in CHECKS:
         try:
-            yield check.name, check.ask(host, config)
+            yield Finding(check.name, "", check.ask(host, config))
         except CommandFailed as error:
-            yield check.name, Diagnosis(False, str(error))
+            yield Finding(check.name, "", Diagnosis(False, str(error)))
             if error.code == "STATE_DIR":
                 return  # where nothing can be, nothing can be looked at
+    yield from _venues(host, config)
+
+
+def _venues(host: Host, config: Config) -> Iterator[Finding]:
+    """What the accounts at real venues answer; those that lack a library or a key are not asked,
+    nor is any while somebody holds the accounts."""
+    try:
+        plans = wiring.real_accounts(config, SystemClock())
+    except (BadFile, wiring.SectorFileError):
+        return  # told with the calendars
+    plans = {
+        name: plan for name, plan in plans.items() if _keys(host, plan.kind, name, plan.settings).ok
+    }
+    if not plans:
+        return
+    try:
+        with account_locks(host, config, host.state_dir, Work.DOCTOR), ExitStack() as claimed:
+            for name, plan in plans.items():
+                # Each by itself: one that another engine has keeps no other from being asked.
+                claims = claims_of(host, config, host.state_dir, Work.DOCTOR, gather_seconds=0)
+                claim = claimed.enter_context(claims).claim
+                plans[name] = msgspec.structs.replace(plan, claim=claim)
+            yield from asyncio.run(examine_all(plans))
+    except CommandFailed as error:
+        for name in plans:
+            yield Finding("link", name, Diagnosis(None, f"the venue was not asked: {error}"))
 
 
 def _config(host: Host, config: Config) -> Diagnosis:
@@ -185,6 +226,31 @@ def _journal(host: Host, config: Config) -> Diagnosis:
     return Diagnosis(found.ok, found.problem or f"{found.events} events, the chain holds")
 
 
+def _books(host: Host, config: Config) -> Diagnosis:
+    """What the journal restores to, as a start would: orders, breakers, dead letters (P-41, P-42).
+
+    That it can be restored is tried by that (P-47).
+    """
+    try:
+        book, _ = wiring.restored(host.state_dir / wiring.JOURNAL)
+        found = status_of(wiring.world_at_rest(config, book), time.time_ns())
+    except JournalError:
+        return Diagnosis(None, "the journal cannot be restored: see its row")
+    except (BadFile, wiring.SectorFileError) as error:
+        return Diagnosis(False, str(error))
+    if not book.data.seq:
+        return Diagnosis(True, "nothing to restore yet")
+    open_breakers = [n for n, row in found["brokers"].items() if row["circuit_state"] == "OPEN"]
+    letters, orders = found["resiliency"]["dlq_size"], len(found["orders"])
+    text = (
+        f"restored to {counted(len(found['positions']), 'position')}, "
+        f"{counted(orders, 'working order')} (at most {config.risk.max_open_orders}), "
+        f"{counted(letters, 'dead letter')}, breakers open: {', '.join(open_breakers) or 'none'}"
+    )
+    ok = None if letters or open_breakers or orders >= config.risk.max_open_orders else True
+    return Diagnosis(ok, text)
+
+
 def _latch(host: Host, _config: Config) -> Diagnosis:
     halt = FileLatch(host.state_dir).read()
     if halt is None:
@@ -215,15 +281,12 @@ def _broker(host: Host, config: Config) -> Diagnosis:
 def _account_at(host: Host, config: Config, name: str) -> Diagnosis:
     settings = config.brokers.of(name)
     if isinstance(settings, RealVenueConfig):
-        return _real(host, config.brokers.kind_of(name), name, settings)
+        return _keys(host, config.brokers.kind_of(name), name, settings)
     return _paper(host, config, name)
 
 
-def _real(host: Host, kind: str, name: str, settings: RealVenueConfig) -> Diagnosis:
-    """Whether an account at a real venue has its library and its keys (C-200, U-72).
-
-    The venue is not asked.
-    """
+def _keys(host: Host, kind: str, name: str, settings: RealVenueConfig) -> Diagnosis:
+    """Whether an account at a real venue has its library and its keys (C-200, U-72)."""
     store, found, missing = SecretStore(host.environ), [], []
     library = missing_libraries(kind)
     for variable in settings.key_variables:
@@ -234,7 +297,8 @@ def _real(host: Host, kind: str, name: str, settings: RealVenueConfig) -> Diagno
             missing.append(str(error).rstrip("."))
     keys = ", ".join(found + missing) or "no key is asked for"
     text = f"{name} at {kind}, {settings.environment}: {library or 'its library is here'}, {keys}"
-    return Diagnosis(not (library or missing), f"{text}; the venue was not asked")
+    missed = bool(library or missing)
+    return Diagnosis(not missed, f"{text}; the venue is not asked" if missed else text)
 
 
 def _paper(host: Host, config: Config, name: str) -> Diagnosis:
@@ -299,6 +363,7 @@ CHECKS: Final = (
     DoctorCheck("state", _state),
     DoctorCheck("disk", _disk),
     DoctorCheck("journal", _journal),
+    DoctorCheck("books", _books),
     DoctorCheck("latch", _latch),
     DoctorCheck("account", _account),
     DoctorCheck("broker", _broker),

@@ -37,7 +37,7 @@ def as_traded(config: Config) -> Config:
     return config.model_copy(update={"brokers": BrokersConfig(kinds, tables)})
 
 
-def real_accounts(config: Config) -> dict[str, RealVenueConfig]:
+def followed_accounts(config: Config) -> dict[str, RealVenueConfig]:
     """The accounts whose venues' prices are followed, by name, with their own settings."""
     found = {name: config.brokers.of(name) for name in opened(config)}
     return {name: one for name, one in found.items() if isinstance(one, RealVenueConfig)}

@@ -20,7 +20,7 @@ from brokers import LibraryUnusable, unclaimed
 from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.book import BookError
 from console.host import logs, paths, wiring
-from console.host.claims import Claims, HeldElsewhere, started
+from console.host.claims import GATHER_SECONDS, Claims, HeldElsewhere, started
 from console.host.control import ControlServer
 from console.host.detach import Tether, has_terminal
 from console.host.follow import SignalFile, demand_followable
@@ -161,14 +161,23 @@ def account_locks(host: Host, config: Config, folder: Path, work: Work = Work.EN
         return locks.pop_all()
 
 
-def claims_of(host: Host, config: Config, folder: Path) -> Claims:
+def claims_of(
+    host: Host,
+    config: Config,
+    folder: Path,
+    work: Work = Work.ENGINE,
+    *,
+    gather_seconds: float = GATHER_SECONDS,
+) -> Claims:
     """The locks of the real accounts by the ids that their venues will answer; none is had yet, and
     in mode shadow none ever is.
 
-    Raises CommandFailed where there is no folder for them.
+    `work` and `gather_seconds` are as in `Claims`. Raises CommandFailed where there is no folder
+    for them.
     """
     try:
-        return Claims(paths.lock_dir(host.environ), as_traded(config), folder)
+        locks = paths.lock_dir(host.environ)
+        return Claims(locks, as_traded(config), folder, work=work, gather_seconds=gather_seconds)
     except paths.PathError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
 

@@ -34,7 +34,7 @@ from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
 from console.host.secrets import KNOWN, SecretError, SecretStore
 from console.host.sectors import SectorFileError, sectors
-from console.host.shadow import as_traded, demand_paper, real_accounts
+from console.host.shadow import as_traded, demand_paper, followed_accounts
 from console.host.venues import venues
 from engine.config import Config, account_id, digest, opened
 from engine.config.accounts import routed
@@ -333,23 +333,13 @@ def build(
         table = _table(config)
         rules = Instruments(table, "SIM" if simulated else "")
         prices = PriceSource.BY_HAND if by_hand else PriceSource.MARKET
-        first = VenueSetup(
-            name=config.account.primary,
-            kind=config.brokers.kind_of(config.account.primary),
-            settings=_settings(config, config.account.primary, own=own),
-            market=config.market,
-            account_id=account_id(config, config.account.primary),
-            clock=clock,
+        first = msgspec.structs.replace(
+            _setup_of(config, config.account.primary, table, clock, own=own),
             state_dir=state_dir,
             threads=threads,
             prices=PriceSource.LAST_KNOWN if flatten_only else prices,
-            instruments=table,
             bars=bars,
-            quote_max_age_seconds=config.risk.quote_max_age_seconds,
             quotes_per_second=quotes_per_second,
-            base_currency=config.account.currency,
-            reference_rates=rates(config.data.rates, config.account.currency),
-            secret=SecretStore(os.environ).get,
             claim=claim,
         )
         left_out = _left_out(book, opened(config))
@@ -397,6 +387,54 @@ def build(
         left_out=left_out,
         warning=warning,
     )
+
+
+def _setup_of(
+    config: Config, name: str, table: Mapping[str, Instrument], clock: Clock, *, own: bool
+) -> VenueSetup:
+    """What the account of that name is opened for, by the config alone. `own` is as in
+    `_settings`."""
+    return VenueSetup(
+        name=name,
+        kind=config.brokers.kind_of(name),
+        settings=_settings(config, name, own=own),
+        market=config.market,
+        account_id=account_id(config, name),
+        clock=clock,
+        state_dir=None,
+        instruments=table,
+        quote_max_age_seconds=config.risk.quote_max_age_seconds,
+        base_currency=config.account.currency,
+        reference_rates=_rates(config),
+        secret=SecretStore(os.environ).get,
+    )
+
+
+def real_accounts(config: Config, clock: Clock) -> dict[str, VenueSetup]:
+    """What each account at a real venue is opened for, to be asked without an engine and without
+    prices; its market's symbols are those that are routed there.
+
+    Raises BadFile for the files that the config names.
+    """
+    table = _table(config)
+    known = Instruments(table)
+    found = {}
+    for name in opened(config):
+        if isinstance(config.brokers.of(name), RealVenueConfig):
+            plan = _setup_of(config, name, table, clock, own=False)
+            market = _market_of(config, known, name)
+            found[name] = msgspec.structs.replace(plan, market=market, prices=PriceSource.BY_HAND)
+    return found
+
+
+def _market_of(config: Config, known: Instruments, name: str) -> Any:
+    """`[market]` with those symbols alone that are routed to the account of that name."""
+    symbols = tuple(
+        symbol
+        for symbol in config.market.symbols
+        if routed(config, symbol, known.get(symbol).asset_class) == name
+    )
+    return config.market.model_copy(update={"symbols": symbols})
 
 
 def _open(
@@ -459,32 +497,37 @@ def _open_real(
 ) -> Mapping[str, MarketData]:
     """Open accounts at real venues into `connections`; the markets of those that are routed to, by
     the account's name. Where none can be opened, raises what kept the last from it."""
-    symbols = _symbols_of(config, plans[0])
+    known = Instruments(plans[0].instruments)
+    markets: dict[str, MarketData] = {}
     for plan in plans:
-        market = config.market.model_copy(update={"symbols": symbols.get(plan.name, ())})
+        own = _market_of(config, known, plan.name)
         try:
-            connections[plan.name] = open_venue(msgspec.structs.replace(plan, market=market))
+            connection = open_venue(msgspec.structs.replace(plan, market=own))
         except (LibraryUnusable, BadFile, SecretError) as error:
             if unopened is None or (plan is plans[-1] and not connections):
                 raise
             unopened[plan.name] = f"{plan.name} could not be worked from here: {error}"
-    markets = {name: connections[name].market for name in symbols if name in connections}
-    return {name: market for name, market in markets.items() if market is not None}
+            continue
+        connections[plan.name] = connection
+        if own.symbols and connection.market is not None:
+            markets[plan.name] = connection.market
+    return markets
 
 
 def _followed(config: Config, plan: VenueSetup, exchange: Exchange) -> Mapping[str, MarketData]:
     """The prices of the real venues that are routed to, by the account's name, which `exchange`
     meets too; nothing of the accounts there is opened (mode shadow)."""
-    symbols, markets = _symbols_of(config, plan), {}
-    for name, settings in real_accounts(config).items():
-        if name not in symbols:
+    known, markets = Instruments(plan.instruments), dict[str, MarketData]()
+    for name, settings in followed_accounts(config).items():
+        market = _market_of(config, known, name)
+        if not market.symbols:
             continue
         real = msgspec.structs.replace(
             plan,
             name=name,
             kind=config.brokers.kind_of(name),
             settings=settings,
-            market=config.market.model_copy(update={"symbols": symbols[name]}),
+            market=market,
             account_id=account_id(config, name),
             prices=PriceSource.MARKET,
         )
@@ -492,15 +535,6 @@ def _followed(config: Config, plan: VenueSetup, exchange: Exchange) -> Mapping[s
         if prices is not None:
             markets[name] = MatchedMarket(prices, exchange)
     return markets
-
-
-def _symbols_of(config: Config, plan: VenueSetup) -> Mapping[str, tuple[str, ...]]:
-    """The watched symbols that are routed to each account, by its name."""
-    known, found = Instruments(plan.instruments), dict[str, tuple[str, ...]]()
-    for symbol in config.market.symbols:
-        name = routed(config, symbol, known.get(symbol).asset_class)
-        found[name] = (*found.get(name, ()), symbol)
-    return found
 
 
 def _agreed(config: Config, book: Book, *, flatten_only: bool) -> Config:

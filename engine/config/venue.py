@@ -63,6 +63,8 @@ class RealVenueConfig(VenueConfig):
     """Environment -> the venue's own hosts that serve it and no other environment."""
     shared_hosts: ClassVar[frozenset[str]] = frozenset()
     """The venue's own hosts that serve more than one environment."""
+    canned: ClassVar[frozenset[str]] = frozenset()
+    """Environments that give the same answers to everybody and take no orders (X-61)."""
     trades_live: ClassVar[bool] = True
     """Whether real money can be traded there by now."""
 
@@ -73,6 +75,11 @@ class RealVenueConfig(VenueConfig):
         """The addresses that the table states, by their keys: every key that ends in `_url`."""
         stated = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: url for name, url in stated.items() if name.endswith("_url") and url}
+
+    @property
+    def is_canned(self) -> bool:
+        """Whether its environment only gives canned answers."""
+        return self.environment in self.canned
 
     @property
     def is_at_venue(self) -> bool:

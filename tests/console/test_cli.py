@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -876,31 +877,39 @@ def test_the_doctor_looks_at_a_paper_book_and_leaves_it_as_it_is(
     assert _files(folder) == before
 
 
-def test_U72_the_doctor_says_of_a_real_account_which_keys_are_there_and_asks_nobody(
+def test_U72_the_doctor_says_of_a_real_account_which_keys_are_there_and_asks_none_without(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    nobody = "http://127.0.0.1:9"  # the port that discards: nobody listens there
+    closed = nobody.replace("http", "ws")
     (tmp_path / "config.toml").write_text(
         '[account]\nprimary = "okx"\n[market]\nsource = "broker"\nsymbols = ["BTC-USDT"]\n'
-        '[brokers.okx]\nsecret_env = "MY_OKX_SECRET"\n[brokers.coins]\nkind = "coinbase"\n'
-        '[brokers.shares]\nkind = "ibkr"\n',
+        f'[brokers.okx]\nsecret_env = "MY_OKX_SECRET"\nrest_url = "{nobody}"\n'
+        f'stream_url = "{closed}/private"\npublic_stream_url = "{closed}/public"\n'
+        f'[brokers.coins]\nkind = "coinbase"\nrest_url = "{nobody}"\n'
+        '[brokers.shares]\nkind = "ibkr"\nport = 9\n',
         encoding="utf-8",
     )
     monkeypatch.setenv("OKX_API_KEY", "canary-key")
     monkeypatch.setenv("MY_OKX_SECRET", "canary-secret")
     monkeypatch.delenv("OKX_PASSPHRASE", raising=False)
     assert main(["doctor", "--json"]) == FAILED
-    rows = {row["check"]: row for row in document(capsys)["checks"]}
+    found = document(capsys)["checks"]
+    rows = {row["check"]: row for row in found if not row["account"]}
     assert rows["broker"]["ok"] is False
-    keys, sandbox, shares = rows["broker"]["text"].split("; the venue was not asked; ")
+    keys, unasked, sandbox, shares = rows["broker"]["text"].split("; ")
+    assert unasked == "the venue is not asked"
+    assert {row["account"] for row in found} == {"", "coins", "shares"}
     assert "okx at okx, demo: its library is here, OKX_API_KEY is set, MY_OKX_SECRET is set" in keys
     assert "OKX_PASSPHRASE is missing" in keys
     assert sandbox == "coins at coinbase, sandbox: its library is here, no key is asked for"
     assert shares.startswith("shares at ibkr, paper: its library is here, no key is asked for")
     assert rows["market"]["text"] == "told by okx, coins, shares: BTC-USDT"
     monkeypatch.setenv("OKX_PASSPHRASE", "canary-passphrase")
-    assert main(["doctor"]) == DONE
+    assert main(["doctor"]) == FAILED
     said = capsys.readouterr().out
     assert "OKX_PASSPHRASE is set" in said
+    assert len(re.findall(r"BAD   (okx|coins|shares) +link +it cannot be reached", said)) == 3
     assert "canary" not in said
 
 

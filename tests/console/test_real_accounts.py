@@ -25,11 +25,23 @@ VARIABLES = {
 ALL_VARIABLES = sorted({name for names in VARIABLES.values() for name in names})
 
 
+NOBODY = {
+    "alpaca": 'trading_url = "http://127.0.0.1:9"\n',
+    "ibkr": "port = 9\n",
+    "binance": 'rest_url = "http://127.0.0.1:9"\n',
+    "coinbase": 'rest_url = "http://127.0.0.1:9"\n',
+    "okx": 'rest_url = "http://127.0.0.1:9"\nstream_url = "ws://127.0.0.1:9/private"\n'
+    'public_stream_url = "ws://127.0.0.1:9/public"\n',
+    "oanda": 'rest_url = "http://127.0.0.1:9"\n',
+}
+"""The port that discards: nobody listens there."""
+
+
 def config_of(kind: str) -> str:
-    """The least that an account of the kind needs, with one symbol that nobody asks for."""
+    """The least that an account of the kind needs, at an address where nobody listens."""
     return (
         f'[account]\nprimary = "{kind}"\n[market]\nsource = "broker"\nsymbols = ["AAPL"]\n'
-        f"[brokers.{kind}]\n"
+        f"[brokers.{kind}]\n{NOBODY[kind]}"
     )
 
 
@@ -49,7 +61,7 @@ def diagnosed(capsys: pytest.CaptureFixture[str], check: str) -> tuple[int, dict
     code = main(["doctor", "--json"])
     rows = json.loads(capsys.readouterr().out)["checks"]
     (row,) = [row for row in rows if row["check"] == check]
-    return code, row
+    return code, row | {"asked": [one for one in rows if one["account"]]}
 
 
 @pytest.mark.parametrize("kind", REAL)
@@ -61,13 +73,16 @@ def test_c200_the_doctor_looks_for_the_keys_of_a_real_account(
         code, row = diagnosed(capsys, "broker")
         assert (code, row["ok"]) == (FAILED, False)
         assert [name for name in ALL_VARIABLES if name in row["text"]] == sorted(VARIABLES[kind])
+        assert not row["asked"], "what has no key is not asked"
     for name in VARIABLES[kind]:
-        monkeypatch.setenv(name, f"the value of {name}")
+        monkeypatch.setenv(name, f"the-value-of-{name}")
     code, row = diagnosed(capsys, "broker")
-    assert (code, row["ok"]) == (DONE, True), row
+    assert (code, row["ok"]) == (FAILED, True), row
     assert row["text"].startswith(f"{kind} at {kind}, ")
-    assert "the venue was not asked" in row["text"]
-    assert "the value of" not in row["text"]
+    (link,) = [one for one in row["asked"] if one["check"] == "link"]
+    assert (link["account"], link["result"]) == (kind, "fail")
+    assert "it cannot be reached" in link["text"]
+    assert "the-value-of" not in str(row)
     assert "paper account" not in row["text"]
 
 

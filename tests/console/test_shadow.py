@@ -12,7 +12,7 @@ from brokers.paper.settings import PaperConfig
 from brokers.paper.setup import PaperConnection
 from console.host import wiring
 from console.host.memory_latch import MemoryLatch
-from console.host.shadow import as_traded, demand_paper, real_accounts
+from console.host.shadow import as_traded, demand_paper, followed_accounts
 from engine.config import Config
 from engine.domain.market import Bar, MarketEvent, Quote
 from engine.runtime.clock import SystemClock
@@ -46,7 +46,7 @@ def test_every_account_at_a_real_venue_is_a_paper_account_of_its_name() -> None:
         assert (settings.initial_cash, settings.slippage_bps) == (5000, 7)
         assert settings.participation == 1
         assert settings.account_id == "", "its id is its name: the real one is nobody's business"
-    assert list(real_accounts(config())) == ["alpaca", "second", "binance"]
+    assert list(followed_accounts(config())) == ["alpaca", "second", "binance"]
 
 
 def test_another_mode_is_left_as_it_is() -> None:

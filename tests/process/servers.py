@@ -11,6 +11,9 @@ from typing import Any, Final
 from console.host.client import Refused
 from tests.console.program import PATIENCE, ROOT, Program
 
+MARK: Final = b"canary"
+"""What every fake key contains."""
+
 PASSING: Final = ("NO_PRICE", "STALE_QUOTE", "NO_RATE", "NO_ACCOUNT")
 """Why a new process takes no order before the market has spoken."""
 
@@ -18,9 +21,12 @@ PASSING: Final = ("NO_PRICE", "STALE_QUOTE", "NO_RATE", "NO_ACCOUNT")
 class Server:
     """The local server of a venue, whose files lie below `folder`."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *options: str, **switches: object) -> None:
+        """`options` are those of `serve`; `switches` are set on the server, as `may_withdraw`."""
+        for switch, value in switches.items():
+            options += ("--set", f"{switch}={json.dumps(value)}")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.venues.serve", name, "--walk"],
+            [sys.executable, "-m", "tests.venues.serve", name, "--walk", *options],
             cwd=ROOT,
             env=os.environ | {"TMPDIR": str(folder)},
             stdout=subprocess.PIPE,

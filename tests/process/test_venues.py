@@ -20,6 +20,7 @@ import pytest
 
 from tests.console.program import Program
 from tests.process.servers import (
+    MARK,
     Server,
     is_priced,
     is_protected,
@@ -30,9 +31,6 @@ from tests.process.servers import (
 from tests.venues.serve import VENUES, config
 
 pytestmark = pytest.mark.slow
-
-MARK: Final = b"canary"
-"""What every fake key contains."""
 
 
 @dataclass(frozen=True)
@@ -220,8 +218,9 @@ def test_U72_a_key_that_the_venue_refuses_ends_the_start_in_one_sentence(
         keys = server.told["environment"]
         program.environment |= {variable: f"{key}-wrong" for variable, key in keys.items()}
         looked = seen.run(program, "doctor")
-        assert (looked.returncode, looked.stderr) == (0, "")
+        assert (looked.returncode, looked.stderr) == (1, "")
         assert all(f"{variable} is set" in looked.stdout for variable in keys)
+        assert "it does not let us in: " in looked.stdout
         _told_once(seen, program, name)
     finally:
         program.stop()

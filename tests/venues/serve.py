@@ -14,7 +14,7 @@ import itertools
 import json
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -193,13 +193,33 @@ VENUES: Final[dict[str, Venue]] = {
 }
 
 
-def tables(name: str, server: Any) -> str:
-    """`[brokers.NAME]` of a server that listens, as TOML."""
-    rows = VENUES[name].table(server).items()
+def _be_live(name: str, server: Any) -> None:
+    """Make a server, before it listens, the live environment of its venue."""
+    if name == "okx":
+        server.demo = False
+    elif name == "ibkr":
+        server.accounts = [LIVE[name]["account_id"]]
+
+
+LIVE: Final[dict[str, dict[str, str]]] = {
+    "alpaca": {"account_id": alpaca.ACCOUNT},
+    "binance": {"account_id": str(binance.UID)},
+    "coinbase": {},
+    "ibkr": {"account_id": "U1234567"},
+    "oanda": {"account_id": oanda.ACCOUNT},
+    "okx": {"account_id": okx.UID},
+}
+"""What the table of a live account states beside its environment."""
+
+
+def tables(name: str, server: Any, *, live: bool = False) -> str:
+    """`[brokers.NAME]` of a server that listens, as TOML; `live` of its live environment."""
+    more = {"environment": "live"} | LIVE[name] if live else {}
+    rows = (VENUES[name].table(server) | more).items()
     return "\n".join([f"[brokers.{name}]", *(f"{key} = {json.dumps(v)}" for key, v in rows), ""])
 
 
-def config(name: str, server: Any, folder: Path) -> str:
+def config(name: str, server: Any, folder: Path, *, live: bool = False) -> str:
     """The whole TOML of a config whose only account is at a server that listens.
 
     `folder` gets the files that it names: instruments that always trade, and what a USDT is worth
@@ -209,8 +229,9 @@ def config(name: str, server: Any, folder: Path) -> str:
     instruments.write_text(INSTRUMENTS, encoding="utf-8")
     today = datetime.now(UTC).date()
     rates.write_text(f"currency,rate,date\nUSDT,1,{today}\n", encoding="utf-8")
+    mode = 'mode = "live"\n\n' if live else ""
     return f"""\
-[account]
+{mode}[account]
 primary = "{name}"
 
 [market]
@@ -224,7 +245,7 @@ builtin = ""
 instruments = {json.dumps(str(instruments))}
 rates = {json.dumps(str(rates))}
 
-{tables(name, server)}"""
+{tables(name, server, live=live)}"""
 
 
 def holds(server: Any) -> dict[str, Any]:
@@ -245,14 +266,36 @@ async def tell_prices(venue: Venue, server: Any, *, walk: bool) -> None:
         await asyncio.sleep(WALK_SECONDS if walk else STILL_SECONDS)
 
 
-async def serve(name: str, port: int, folder: Path, *, walk: bool) -> None:
-    """Serve until SIGTERM; files of the config lie in `folder`."""
+async def serve(
+    name: str,
+    port: int,
+    folder: Path,
+    *,
+    walk: bool,
+    switches: dict[str, Any],
+    faults: Sequence[Sequence[str]] = (),
+    live: bool = False,
+) -> None:
+    """Serve until SIGTERM; files of the config lie in `folder`.
+
+    `switches` are set on the server, and each of `faults`, an operation and a play of `Served`, is
+    played at every request of that name. `live`: it is the venue's live environment, as its config
+    says.
+    """
     ends, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ends.set)
     venue = VENUES[name]
     server = venue.make()
     server.port = port
+    if live:
+        _be_live(name, server)
+    for switch, value in switches.items():
+        if not hasattr(server, switch):
+            raise SystemExit(f"the server of {name} has no switch {switch}")
+        setattr(server, switch, value)
+    for op, play in faults:
+        server.fault(op, play, times=1_000_000)
     await server.start()
     telling = asyncio.create_task(tell_prices(venue, server, walk=walk))
     moves: set[asyncio.Task[None]] = set()
@@ -263,8 +306,8 @@ async def serve(name: str, port: int, folder: Path, *, walk: bool) -> None:
     loop.add_signal_handler(signal.SIGUSR1, move, server.stop)
     loop.add_signal_handler(signal.SIGUSR2, move, server.start)
     ready = {
-        "config": config(name, server, folder),
-        "brokers": tables(name, server),
+        "config": config(name, server, folder, live=live),
+        "brokers": tables(name, server, live=live),
         "environment": venue.environment,
         "symbols": [*venue.symbols],
         "port": server.port,
@@ -282,9 +325,23 @@ def main() -> None:
     parser.add_argument("name", choices=VENUES)
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--walk", action="store_true", help="prices move several times a second")
+    parser.add_argument("--live", action="store_true", help="be the live environment")
+    parser.add_argument("--fault", action="append", default=[], metavar="OP=PLAY")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON")
     given = parser.parse_args()
+    switches = {name: json.loads(value) for name, _, value in (s.partition("=") for s in given.set)}
     with tempfile.TemporaryDirectory(prefix="venue-") as folder:
-        asyncio.run(serve(given.name, given.port, Path(folder), walk=given.walk))
+        asyncio.run(
+            serve(
+                given.name,
+                given.port,
+                Path(folder),
+                walk=given.walk,
+                switches=switches,
+                faults=[fault.split("=") for fault in given.fault],
+                live=given.live,
+            )
+        )
 
 
 if __name__ == "__main__":
