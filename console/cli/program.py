@@ -28,10 +28,12 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Write, check or show the configuration.", rich_markup_mode=None)
 journal_app = typer.Typer(help="Read history.", rich_markup_mode=None)
+dryrun_app = typer.Typer(rich_markup_mode=None)
 letters_app = typer.Typer(help="Orders that could not be sent.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
 app.add_typer(journal_app, name="journal")
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(dryrun_app, name="dryrun")
 
 Json = Annotated[bool, typer.Option("--json", help=JSON)]
 JsonLines = Annotated[bool, typer.Option("--json", help=JSON_LINES)]
@@ -305,6 +307,35 @@ def connect(
     do(ctx, as_json, lambda host: connecting.connect(host, name, yes=yes, as_json=as_json))
 
 
+@dryrun_app.callback(invoke_without_command=True)
+def dryrun(
+    ctx: Context,
+    *,
+    broker: Annotated[str, typer.Option(help="The account; default: the primary.")] = "",
+    symbol: Annotated[str, typer.Option(help="What to trade; default: its first.")] = "",
+    rounds: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Limits to rest, and purchases to make.")
+    ] = 5,
+    steady: Annotated[
+        float, typer.Option(min=0, max=7 * 86_400, help="Watch the stream for so many seconds.")
+    ] = 30.0,
+    as_json: Json = False,
+) -> None:
+    """The acceptance run: orders on paper or in a test environment, measured, with a report."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from console.host.acceptance import command
+
+    do(
+        ctx,
+        as_json,
+        lambda host: command.command(
+            host, broker=broker, symbol=symbol, rounds=rounds, steady=steady, as_json=as_json
+        ),
+        acts=True,
+    )
+
+
 @config_app.command("init")
 def config_init(ctx: Context, as_json: Json = False) -> None:
     """Write a commented file; never over a file."""
@@ -401,6 +432,5 @@ def _unbuilt(parent: typer.Typer, name: str, full: str) -> None:
 
 
 _unbuilt(app, "rebalance", "rebalance")
-_unbuilt(app, "dryrun", "dryrun")
 _unbuilt(journal_app, "chart", "journal chart")
 _unbuilt(journal_app, "export", "journal export")

@@ -10,11 +10,11 @@ import logging
 import os
 import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from brokers import LibraryUnusable, unclaimed
 from brokers.paper.bars import BarFile, check_bars
@@ -67,10 +67,18 @@ CLOCK_WAITS: Final = 20
 SHOWN_SECONDS: Final = 1.0
 """After so long the console has loaded and shows its first picture."""
 
+CLEAN_SECONDS: Final = 90.0
+"""How long work that is cancelled has to leave the account as it found it."""
+
 STOP_SECONDS: Final = 20.0
 """How long an orderly stop may take."""
 
 _log = logging.getLogger("console.host.supervisor")
+
+
+Task = Callable[[wiring.House, Clock], Coroutine[Any, Any, None]]
+"""Work with a running engine. Where the process is to end before it is done, it is cancelled, and
+the engine ends after it."""
 
 
 class Launch:
@@ -87,11 +95,14 @@ class Launch:
         accept_clock: bool = False,
         tether: Tether | None = None,
         claims: Claims | None = None,
+        task: "Task | None" = None,
     ) -> None:
         self.claims = claims
         """The locks of its real accounts; None where nobody else could have them."""
         self.tether = tether
         """What the process has in common with the one that the shell waits for."""
+        self.task = task
+        """What is to be done with the engine once it runs; the process ends in order with it."""
         self.config = config
         self.folder = folder
         self.headless = headless
@@ -116,22 +127,28 @@ def run(
     config = host.config()
     folder = host.make_state_dir()
     without = headless or not has_terminal()
+    plan = Launch(
+        config,
+        folder,
+        headless=without,
+        seconds=seconds,
+        until_idle=until_idle,
+        accept_clock=accept_clock,
+        tether=tether,
+    )
+    told = "there is no terminal: the engine runs without the console"
+    return locked(host, plan, warning=told if without and not headless else "")
+
+
+def locked(host: Host, plan: Launch, *, warning: str = "") -> int:
+    """Serve the plan with the locks of its accounts and a log. Raises CommandFailed."""
     forbid_core_dumps()
-    with account_locks(host, config, folder), claims_of(host, config, folder) as claims:
-        plan = Launch(
-            config,
-            folder,
-            headless=without,
-            seconds=seconds,
-            until_idle=until_idle,
-            accept_clock=accept_clock,
-            tether=tether,
-            claims=claims,
-        )
+    config, folder = plan.config, plan.folder
+    with account_locks(host, config, folder), claims_of(host, config, folder) as plan.claims:
         logging_ = _start_logs(host, plan)
         try:
-            if without and not headless:
-                _log.warning("there is no terminal: the engine runs without the console")
+            if warning:
+                _log.warning("%s", warning)
             return serve(plan)
         finally:
             logging_.finish()
@@ -344,11 +361,15 @@ class Supervisor:
             if self.plan.tether is not None:
                 self.plan.tether.watch(asyncio.get_running_loop(), self._hang_up)
             beside.append(asyncio.create_task(self._console(house), name="console"))
+        if self.plan.task is not None:
+            work = self._done_then_over(self.plan.task(house, clock))
+            beside.append(asyncio.create_task(work, name="work"))
         for task in beside:
             task.add_done_callback(partial(self._ended_beside, engine))
         ending = asyncio.create_task(self._ending.wait(), name="ending")
         await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
         try:
+            await self._left_as_found(beside)
             if not running.done():
                 async with asyncio.timeout(STOP_SECONDS):
                     await engine.stop(self._reason or "stopped")
@@ -364,6 +385,21 @@ class Supervisor:
                 self._app.exit()
             await self._end(beside)
         return ExitCode.DONE
+
+    async def _done_then_over(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work that the process is for, then end in order, also where it failed."""
+        try:
+            await work
+        finally:
+            self.stop("its work is done")
+
+    async def _left_as_found(self, beside: "list[asyncio.Task[None]]") -> None:
+        """Let that work, where it goes on, clean up while the engine still runs."""
+        work = [task for task in beside if task.get_name() == "work" and not task.done()]
+        for task in work:
+            task.cancel()
+        if work:
+            await asyncio.wait(work, timeout=CLEAN_SECONDS)
 
     def _ended_beside(self, engine: Engine, task: "asyncio.Task[None]") -> None:
         """What works beside the engine has ended; where it failed, somebody has to know.

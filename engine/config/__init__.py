@@ -3,7 +3,7 @@
 from engine.config.accounts import account_id, opened
 from engine.config.load import ConfigError, amended, from_mapping, load, parse
 from engine.config.model import Config
-from engine.config.render import digest, init_text, show, show_text
+from engine.config.render import digest, init_text, limits_digest, show, show_text
 
 __all__ = [
     "Config",
@@ -13,6 +13,7 @@ __all__ = [
     "digest",
     "from_mapping",
     "init_text",
+    "limits_digest",
     "load",
     "opened",
     "parse",

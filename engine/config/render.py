@@ -139,7 +139,17 @@ def digest(config: Config) -> str:
 
     The same on every machine and Python version; "0.010" and "0.01" are one value.
     """
-    values = {name: plain_value(item) for name, item in config if name != "console"}
+    return _digest({name: plain_value(item) for name, item in config if name != "console"})
+
+
+def limits_digest(config: Config) -> str:
+    """SHA-256 over what a person accepts with a sign-off: profile, limits and what a kill does."""
+    return _digest(
+        {name: plain_value(getattr(config, name)) for name in ("profile", "risk", "kill")}
+    )
+
+
+def _digest(values: dict[str, object]) -> str:
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -194,7 +194,6 @@ def test_x52_a_misspelled_kill_halts_the_folder_that_it_names(
     [
         ["rebalance", "weights.json"],
         ["rebalance", "weights.json", "--approve"],
-        ["dryrun"],
         ["journal", "chart", "equity", "--out", "x.svg"],
         ["journal", "export", "x.parquet"],
     ],
