@@ -338,6 +338,9 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.LossAccepted: lambda e: JournalLine(
         "KILL", f"loss accepted by {e.by}: high-water mark {plain(e.before)} → {plain(e.after)}"
     ),
+    ev.SignedOff: lambda e: JournalLine(
+        "LIVE", f"the dry run of {e.sign_off.kind} was signed off for real money by {e.by}"
+    ),
     ev.KillProgressed: _kill_progress,
     ev.KillProved: _kill_proved,
     ev.AccountSynced: lambda e: (

@@ -123,6 +123,7 @@ RULES: dict[type, Rule] = {
     ask.Unpause: op.unpause,
     ask.Kill: op.kill,
     ask.Resume: op.resume,
+    ask.Sign: op.sign,
     ask.PlaceOrder: once(op.place_order),
     ask.CancelOrder: op.cancel_order,
     ask.ModifyOrder: modify.modify,

@@ -9,7 +9,7 @@ from engine.domain.account import VenueOrder
 from engine.domain.inputs import Command, SignalArrived
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderType, Side, TimeInForce
-from engine.domain.run import Flatten, Level, Trigger
+from engine.domain.run import Flatten, Level, SignOff, Trigger
 from engine.domain.signal import TradeType
 
 
@@ -196,6 +196,14 @@ class DropLetter(Command, frozen=True, kw_only=True):
     """Forget a dead letter."""
 
     letter_id: str
+
+
+class Sign(Command, frozen=True, kw_only=True):
+    """A person signs a dry run off, for real money at its kind of venue (C-707)."""
+
+    sign_off: SignOff
+    passed: bool
+    """Whether the run passed: one that did not is not signed off."""
 
 
 AGED: Final = (SignalArrived, PlaceOrder, ModifyOrder, RetryLetter)

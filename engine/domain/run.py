@@ -16,6 +16,28 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+class SignOff(msgspec.Struct, frozen=True, kw_only=True):
+    """A dry run that a person has signed off for real money (C-706, C-707, M-80)."""
+
+    kind: str
+    """The kind of venue that was run."""
+    environment: str
+    account_id: str
+    """Of the account that was run, as its venue answered."""
+    at_venue: bool
+    """It was run at the venue's own addresses."""
+    evidence: str
+    """X-51: `simulated` or `sandbox-verified`."""
+    version: str
+    """Of the program that ran it."""
+    run_at: Nanos
+    """When the run ended."""
+    report: str
+    """SHA-256 of its report."""
+    limits: str
+    """SHA-256 of the profile, the limits and what a kill does, as they were accepted with it."""
+
+
 class ProfileName(StrEnum):
     """The named risk profiles (U-50); a bare installation runs with `conservative`."""
 

@@ -171,6 +171,15 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
     yield ev.HaltCleared(by=given.by, note=given.note, epoch=data.halt.epoch)
 
 
+def sign(world: World, given: ask.Sign, now: Nanos) -> Iterator[ev.Event]:
+    """Record that a person has signed a dry run off; one that failed is refused (C-707)."""
+    yield acted(given)
+    if not given.passed:
+        yield refuse(given, REFUSED, "the dry run did not pass: it cannot be signed off")
+        return
+    yield ev.SignedOff(by=given.by, sign_off=given.sign_off)
+
+
 def _other_halt(given: ask.Resume, halt: Halt) -> str:
     """That the halt which stands is not the one that was looked at (C-503)."""
     return (

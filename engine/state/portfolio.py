@@ -12,7 +12,7 @@ from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import OrderTerms
-from engine.domain.run import Halt, Mode, Phase, Trigger
+from engine.domain.run import Halt, Mode, Phase, SignOff, Trigger
 from engine.state.account import AccountState, TakenForReal
 from engine.state.answers import Answers
 from engine.state.intents import Intent
@@ -170,6 +170,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     alerted: dict[Trigger, str] = {}
     """Trigger to the session date on which it last fired as an alert."""
     journal_failed: bool = False
+    sign_offs: dict[str, SignOff] = {}
+    """By kind of venue, the dry run that was signed off last for real money there (C-707)."""
     seen_signals: str = ""
     seen_commands: str = ""
     seen_executions: str = ""

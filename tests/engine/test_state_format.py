@@ -30,6 +30,7 @@ SHAPES = {
     20: "eb12d434d5587483",
     21: "969b999f889e500e",
     22: "1e34f27a9a46e258",
+    23: "b5deffe43ccca526",
 }
 """The shape of the state that each format stands for."""
 

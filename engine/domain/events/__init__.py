@@ -46,6 +46,7 @@ from engine.domain.events.life import (
     Paused,
     PhaseChanged,
     Restricted,
+    SignedOff,
     Unpaused,
     Unrestricted,
 )
@@ -188,6 +189,7 @@ __all__ = [
     "SignalEnded",
     "SignalReceived",
     "SignalsRefused",
+    "SignedOff",
     "SnapshotRequested",
     "StopMoved",
     "StopRemoved",
@@ -222,6 +224,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         KillProgressed,
         KillProved,
         LossAccepted,
+        SignedOff,
         InstrumentLearned,
         AccountSynced,
         AccountLeft,

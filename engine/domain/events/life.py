@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.domain.events.base import Event
 from engine.domain.instant import Nanos
-from engine.domain.run import Mode, Phase, Trigger
+from engine.domain.run import Mode, Phase, SignOff, Trigger
 
 
 class EngineStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -76,6 +76,13 @@ class OperatorActed(Event, frozen=True, kw_only=True):
     command: str
     args: dict[str, Any]
     by: str
+
+
+class SignedOff(Event, frozen=True, kw_only=True):
+    """A person has signed a dry run off, for real money at its kind of venue (C-707)."""
+
+    by: str
+    sign_off: SignOff
 
 
 class CommandAnswered(Event, frozen=True, kw_only=True):

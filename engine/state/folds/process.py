@@ -112,6 +112,10 @@ def _fired(book: Book, event: ev.TriggerFired, at: Nanos) -> None:
         book.data.journal_failed = True
 
 
+def _signed_off(book: Book, event: ev.SignedOff, at: Nanos) -> None:
+    book.data.sign_offs[event.sign_off.kind] = event.sign_off
+
+
 def _kill_progressed(book: Book, event: ev.KillProgressed, at: Nanos) -> None:
     book.touch(KillShown(at=at, event=event), event.account)
     kill = book.enter(event.account).kill
@@ -144,6 +148,7 @@ RULES: Rules = {
     ev.HaltCleared: _halt_cleared,
     ev.LossAccepted: _loss_accepted,
     ev.TriggerFired: _fired,
+    ev.SignedOff: _signed_off,
     ev.KillProgressed: _kill_progressed,
     ev.KillProved: _kill_proved,
 }
