@@ -4,10 +4,10 @@ Everything goes through the engine's own commands, its gate and its journal: the
 to send an order. The venue is read beside that only to be compared with.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import ROUND_UP, Decimal
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -24,7 +24,9 @@ from engine.domain.money import ZERO, passive_price
 from engine.domain.order import OrderType, Side
 from engine.domain.result import Result
 from engine.domain.run import LinkState
-from engine.ports import BrokerError, Clock
+from engine.ports import BrokerError, Clock, Throttled
+
+T = TypeVar("T")
 
 READY_SECONDS: Final = 60.0
 """How long the account may take to be compared, and its market to tell a price."""
@@ -186,8 +188,8 @@ class Performance:
         """Whether the venue lists the order no more; its list may be a little behind."""
         ends = self._clock.monotonic() + round(AGREE_SECONDS * NS_PER_SECOND)
         while True:
-            listed = {order.client_order_id for order in await self._broker.get_open_orders()}
-            if key not in listed:
+            orders = await self._patiently(self._broker.get_open_orders)
+            if key not in {order.client_order_id for order in orders}:
                 return True
             if self._clock.monotonic() > ends:
                 return False
@@ -334,15 +336,29 @@ class Performance:
 
     async def _venue(self) -> Books:
         """What the venue lists now. Raises one of the six errors."""
-        account = await self._broker.get_account()
-        positions = await self._broker.get_positions()
-        orders = await self._broker.get_open_orders()
+        positions = await self._patiently(self._broker.get_positions)
+        account = await self._patiently(self._broker.get_account)
+        orders = await self._patiently(self._broker.get_open_orders)
         cash = account.balances or {account.currency: account.cash}
         return Books(
             positions={row.symbol: row.quantity for row in positions if row.quantity},
             orders=tuple(sorted(order.client_order_id for order in orders)),
             cash={name: amount for name, amount in cash.items() if amount},
         )
+
+    async def _patiently(self, ask_venue: Callable[[], Awaitable[T]]) -> T:
+        """The venue's answer; one that asks to wait is waited for, as the engine's own looks do.
+
+        Raises one of the six errors.
+        """
+        ends = self._clock.monotonic() + round(AGREE_SECONDS * NS_PER_SECOND)
+        while True:
+            try:
+                return await ask_venue()
+            except Throttled as error:
+                if self._clock.monotonic() > ends:
+                    raise
+                await self._clock.sleep(max(error.retry_after, LOOK_SECONDS))
 
     def _ours(self) -> Books:
         """What the engine counts; what it cannot explain is no part of that."""
