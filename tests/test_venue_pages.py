@@ -15,6 +15,15 @@ from brokers.ibkr.adapter import CAPABILITIES as IBKR
 from brokers.oanda.adapter import CAPABILITIES as OANDA
 from brokers.okx.adapter import OKX_CAN as OKX
 from console.host.proposal import class_of
+from engine.analytics.acceptance import (
+    FILL_SECONDS,
+    FILLED_ABOVE,
+    PAPER_LATENCY_MS,
+    SLIPPAGE_BELOW,
+    SUCCESS_ABOVE,
+)
+from engine.config.venue import RealVenueConfig
+from engine.core.rollout import FRESH_DAYS
 from engine.domain.instrument import AssetClass
 from engine.ports import Capabilities
 from tests.configs import from_mapping
@@ -33,7 +42,9 @@ CAN: Final[dict[str, Capabilities]] = {
     "oanda": OANDA,
 }
 PAGES: Final = [f"docs/venues/{kind}.md" for kind in CAN]
-DOCUMENTS: Final = ["README.md", "CONTRIBUTING.md", "docs/venues/README.md", *PAGES]
+DOCUMENTS: Final = [
+    "README.md", "CONTRIBUTING.md", "docs/rollout.md", "docs/venues/README.md", *PAGES,
+]  # fmt: skip
 
 
 def read(root: Path, name: str) -> str:
@@ -112,3 +123,22 @@ def test_the_table_says_what_the_adapter_says(kind: str, table: dict[str, dict[s
     assert row["change"].startswith("cancel and new") is not can.native_modify
     assert row["short"].startswith("yes") is can.shorting
     assert row["evidence"] == "simulated"
+
+
+@pytest.mark.parametrize("kind", CAN)
+def test_C706_a_page_says_whether_real_money_can_be_traded_there(root: Path, kind: str) -> None:
+    settings = venue_kinds()[kind].settings
+    assert issubclass(settings, RealVenueConfig)
+    page = read(root, f"docs/venues/{kind}.md")
+    assert ('"live" is real money: see docs/rollout.md' in page) is settings.trades_live
+    assert ('"live" is real money, and not built yet' in page) is not settings.trades_live
+
+
+def test_C706_the_guide_names_the_limits_that_a_run_is_judged_by(root: Path) -> None:
+    guide = read(root, "docs/rollout.md")
+    assert f"more than {SUCCESS_ABOVE:.0%}".replace("%", " %") in guide
+    assert f"more than {FILLED_ABOVE:.0%}".replace("%", " %") in guide
+    assert f"below {PAPER_LATENCY_MS} ms" in guide
+    assert f"below {SLIPPAGE_BELOW} bps" in guide
+    assert f"within {FILL_SECONDS} s" in guide
+    assert f"at most {FRESH_DAYS} days old" in guide

@@ -336,6 +336,26 @@ def dryrun(
     )
 
 
+@dryrun_app.command("sign")
+def dryrun_sign(
+    ctx: Context,
+    report: Annotated[Path, typer.Argument(metavar="REPORT.json")],
+    *,
+    by: Annotated[str, typer.Option(help="Who signs.")],
+    confirm: Annotated[str, typer.Option(help="What it asks to be typed without this.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Sign a report off for real money, with the config that will trade live."""
+    from console.host.acceptance import signing
+
+    do(
+        ctx,
+        as_json,
+        lambda host: signing.sign(host, report, by, confirm, as_json=as_json),
+        acts=True,
+    )
+
+
 @config_app.command("init")
 def config_init(ctx: Context, as_json: Json = False) -> None:
     """Write a commented file; never over a file."""

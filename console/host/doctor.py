@@ -23,6 +23,7 @@ from brokers.paper.bars import check_bars
 from brokers.paper.book import BookError, summary
 from brokers.paper.setup import book_name
 from console.host import paths, wiring
+from console.host.acceptance.live import against_live
 from console.host.diagnosis import Diagnosis
 from console.host.locks import LockError, Work
 from console.host.output import CommandFailed, ExitCode, counted, document, say
@@ -38,6 +39,7 @@ from engine.config import Config, account_id, opened
 from engine.config.profiles import limits, worst_case
 from engine.config.venue import RealVenueConfig
 from engine.domain.instant import rfc3339
+from engine.domain.run import Mode
 from engine.reference.textfile import BadFile
 from engine.runtime.clock import SystemClock
 from storage.errors import JournalError
@@ -251,6 +253,20 @@ def _books(host: Host, config: Config) -> Diagnosis:
     return Diagnosis(ok, text)
 
 
+def _rollout(host: Host, config: Config) -> Diagnosis:
+    """Whether real money may be traded, and what is missing (M-80)."""
+    if config.mode is not Mode.LIVE:
+        return Diagnosis(True, f"mode {config.mode.value}: no real money is traded")
+    try:
+        book, _ = wiring.restored(host.state_dir / wiring.JOURNAL)
+    except JournalError:
+        return Diagnosis(None, "the journal cannot be restored: see its row")
+    if against := against_live(config, book, time.time_ns()):
+        return Diagnosis(False, f"real money is not traded: {'; '.join(against)}")
+    who = ", ".join(f"{one.kind} {one.report[:8]}" for one in book.data.sign_offs.values())
+    return Diagnosis(True, f"dry runs are signed off: {who}")
+
+
 def _latch(host: Host, _config: Config) -> Diagnosis:
     halt = FileLatch(host.state_dir).read()
     if halt is None:
@@ -364,6 +380,7 @@ CHECKS: Final = (
     DoctorCheck("disk", _disk),
     DoctorCheck("journal", _journal),
     DoctorCheck("books", _books),
+    DoctorCheck("rollout", _rollout),
     DoctorCheck("latch", _latch),
     DoctorCheck("account", _account),
     DoctorCheck("broker", _broker),

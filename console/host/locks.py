@@ -45,6 +45,8 @@ class Work(StrEnum):
     """A kill works on them without an engine; it ends by itself."""
     RESET = "reset"
     """A reset sets their records aside; it ends by itself."""
+    SIGN_OFF = "sign-off"
+    """A sign-off is recorded in their journal; it ends by itself."""
     DOCTOR = "doctor"
     """A doctor asks their venues and sends no order; it ends by itself."""
 

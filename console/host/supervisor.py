@@ -10,8 +10,8 @@ import logging
 import os
 import shlex
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,7 @@ from brokers import LibraryUnusable, unclaimed
 from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.book import BookError
 from console.host import logs, paths, wiring
+from console.host.acceptance.live import against_live
 from console.host.claims import GATHER_SECONDS, Claims, HeldElsewhere, started
 from console.host.control import ControlServer
 from console.host.detach import Tether, has_terminal
@@ -231,7 +232,7 @@ def trader(locks: Iterable[Path]) -> Holder | None:
 
 def serve(plan: Launch) -> int:
     """Runs the plan on a loop of its own; the account lock is held. Raises CommandFailed."""
-    try:
+    with in_sentences(plan.config):
         demand_followable(plan.config)
         bars = _bars(plan.config)
         if bars is not None and plan.config.market.speed == 0:
@@ -240,6 +241,14 @@ def serve(plan: Launch) -> int:
             settle_collector()
             return serve_fast(plan.config, plan.folder, bars)
         return asyncio.run(Supervisor(plan, bars).live())
+
+
+@contextmanager
+def in_sentences(config: Config) -> Iterator[None]:
+    """Turns what keeps an engine of this config from being wired, or from its venue, into
+    CommandFailed."""
+    try:
+        yield
     except (
         BadFile,
         wiring.SectorFileError,
@@ -256,7 +265,7 @@ def serve(plan: Launch) -> int:
     except (JournalError, BookError) as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
     except BrokerError as error:
-        text = f"The account {plan.config.account.primary} cannot be connected to: {error}"
+        text = f"The account {config.account.primary} cannot be connected to: {error}"
         raise CommandFailed(ExitCode.FAILED, text, "BROKER") from error
 
 
@@ -307,6 +316,10 @@ class Supervisor:
         )
         if house.warning:
             _log.warning("%s", house.warning)
+        if against := against_live(self.plan.config, house.engine.book, time.time_ns()):
+            house.close()
+            text = f"Real money is not traded: {'; '.join(against)}."
+            raise CommandFailed(ExitCode.REFUSED, text, "NOT_SIGNED_OFF")
         report = KillReport(house.engine.world)
         house.engine.subscribe(cry)
         operations = Operations(house.engine, self.plan.config, report, self.stop)

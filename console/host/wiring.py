@@ -547,7 +547,13 @@ def _agreed(config: Config, book: Book, *, flatten_only: bool) -> Config:
         raise FixedOtherwise(fault)
     if flatten_only:
         return as_counted(config, currency=data.base_currency, calendar=data.calendar)
-    fault = contradiction(book, currency=config.account.currency, calendar=config.account.calendar)
+    fault = contradiction(
+        book,
+        mode=config.mode,
+        accounts={name: account_id(config, name) for name in opened(config)},
+        currency=config.account.currency,
+        calendar=config.account.calendar,
+    )
     if fault:
         raise FixedOtherwise(fault)
     return config

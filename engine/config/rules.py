@@ -53,7 +53,7 @@ def _table(section: str, feature: str, **allowed: object) -> tuple[NotBuilt, ...
 
 _DEFAULTS: Final = Config.model_construct()
 
-_REFUSED: Final = (
+NOT_BUILT: Final = (
     *_table("risk", "the rules of margin accounts", account_rule="off"),
     *_table("execution", "options and leveraged funds", instrument_mode="stock"),
     *_table("execution", "the decision front end", cycle_time_ms=100),
@@ -92,11 +92,6 @@ _REFUSED: Final = (
     *_table("data", "the regime", regime=""),
     *_table("kill", "the watch over clock skew", clock_skew=_DEFAULTS.kill.clock_skew),
     *_table("alerts", "sending alerts", urls=(), minimum="warning"),
-)
-
-NOT_BUILT: Final = (
-    NotBuilt(("mode",), (Mode.PAPER, Mode.SHADOW), "a live venue"),
-    *_REFUSED,
 )
 
 
@@ -236,20 +231,35 @@ def _opened_alike(config: Config) -> Iterator[Problem]:
 
 def environments(config: Config) -> Iterator[Problem]:
     """No live broker in paper mode, and none but live brokers in live mode (X-30)."""
-    selected = {name: key for key, name in _selected(config)}
     for name in config.brokers.names:
         environment = config.brokers.environment_of(name)
-        key = ("brokers", name, "environment")
         if config.mode is Mode.PAPER and environment == "live":
             kind = config.brokers.kinds[config.brokers.kind_of(name)]
             default = kind.settings.model_fields["environment"].default
+            key = ("brokers", name, "environment")
             yield Problem(key, environment, f'"{default}" while mode is "paper"')
         if config.mode is Mode.LIVE and name in opened(config):
-            if isinstance(config.brokers.of(name), SimulatedVenueConfig):
-                place = selected.get(name, ("brokers", name, "kind"))
-                yield Problem(place, name, 'a live broker while mode is "live"')
-            elif environment != "live":
-                yield Problem(key, environment, '"live" while mode is "live"')
+            yield from _not_live(config, name)
+
+
+def _not_live(config: Config, name: str) -> Iterator[Problem]:
+    """Why an account cannot be traded in live mode: it is no live one, its venue is not traded live
+    yet, or nobody says which account is meant (C-201)."""
+    settings, kind = config.brokers.of(name), config.brokers.kind_of(name)
+    if not isinstance(settings, RealVenueConfig):
+        place = {named: key for key, named in _selected(config)}
+        key = place.get(name, ("brokers", name, "kind"))
+        yield Problem(key, name, 'a live broker while mode is "live"')
+    elif not settings.trades_live:
+        key = ("brokers", name, "environment")
+        others = f"another kind of venue: {kind} is not traded live yet"
+        yield Problem(key, settings.environment, others)
+    elif settings.environment != "live":
+        key = ("brokers", name, "environment")
+        yield Problem(key, settings.environment, '"live" while mode is "live"')
+    elif not settings.account_id:
+        wanted = 'the id of the account that the venue answers with, while mode is "live"'
+        yield Problem(("brokers", name, "account_id"), "", wanted)
 
 
 def places(config: Config) -> Iterator[Problem]:

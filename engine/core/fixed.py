@@ -1,5 +1,7 @@
 """What a journal fixes for its life, against what a config says now (X-86, X-95)."""
 
+from collections.abc import Mapping
+
 from engine.domain.run import Mode
 from engine.state.book import Book
 
@@ -18,14 +20,26 @@ def other_mode(book: Book, mode: Mode) -> str:
     )
 
 
-def contradiction(book: Book, *, currency: str, calendar: str) -> str:
+def contradiction(
+    book: Book, *, mode: Mode, accounts: Mapping[str, str], currency: str, calendar: str
+) -> str:
     """One sentence on what the config says against the journal; "" where nothing does.
 
-    `currency` is the config's base currency, `calendar` the one it names for the portfolio's day,
-    "" for none. The currency stays, flat or not: equity, its highest and every day's row are
-    numbers of it. The calendar may change while nothing is held and nothing works.
+    `accounts` is the venue's id of each account by its name, as the config has it. `currency` is
+    the config's base currency, `calendar` the one it names for the portfolio's day, "" for none.
+    With real money the accounts stay: equity and history are theirs. The currency
+    stays, flat or not: equity, its highest and every day's row are numbers of it. The calendar may
+    change while nothing is held and nothing works.
     """
     data = book.data
+    for name, identity in accounts.items() if mode is Mode.LIVE else ():
+        known = data.accounts.get(name)
+        if known is not None and known.balances is not None and known.id != identity:
+            return (
+                f"This journal is of account {known.id} as {name} and [brokers.{name}] account_id "
+                f'is "{identity}": with real money an account is fixed for the life of a journal. '
+                "Begin another journal with --state-dir, or give the account another name."
+            )
     base = data.base_currency
     if base not in ("", currency) and data.starting_equity is not None:
         return (

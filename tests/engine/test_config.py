@@ -262,7 +262,7 @@ def test_a_misspelt_key_is_told_which_one_may_be_meant() -> None:
 def test_every_problem_is_told_at_once() -> None:
     problems = refused(
         """
-        mode = "live"
+        mode = "backtest"
         colour = "red"
         [risk]
         daily_loss_limit = 2.0

@@ -194,23 +194,48 @@ def test_X30_the_paper_broker_does_not_trade_live() -> None:
     )
 
 
-def test_a_mode_that_is_not_built_is_told_first_and_alone() -> None:
-    """Nobody is told to find a live broker for a mode that is refused anyway."""
-    (sentence,) = told({"mode": "live"})
-    assert sentence.startswith('mode = "live"')
-    assert "not built yet" in sentence
-    first, second = told({"mode": "live", "account": {"fallback": "paper"}})
-    assert first.startswith("mode")
-    assert second.startswith("account.fallback")
+LIVE: dict[str, Any] = {
+    "mode": "live",
+    "account": {"primary": "alpaca"},
+    "market": {"source": "broker"},
+    "brokers": {"alpaca": {"environment": "live", "account_id": "A1"}},
+}
 
 
 def test_a_live_broker_agrees_with_live_mode() -> None:
+    assert from_mapping(LIVE, None, built("alpaca")).mode is Mode.LIVE
+
+
+def test_C201_a_live_account_states_its_id() -> None:
+    nameless = LIVE | {"brokers": {"alpaca": {"environment": "live"}}}
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(nameless, None, built("alpaca"))
+    (sentence,) = caught.value.problems
+    assert sentence.startswith('brokers.alpaca.account_id = ""')
+    assert "the id of the account that the venue answers with" in sentence
+
+
+def test_C201_every_account_that_live_mode_opens_is_a_live_one() -> None:
+    brokers = LIVE["brokers"] | {"second": {"kind": "paper"}, "third": {"kind": "ibkr"}}
+    found = told_by_environments(with_values(**LIVE | {"brokers": brokers}))
+    assert found == {
+        "brokers.second.kind": 'a live broker while mode is "live"',
+        "brokers.third.environment": '"live" while mode is "live"',
+    }
+
+
+@pytest.mark.parametrize("environment", ["sandbox", "live"])
+def test_X61_a_venue_that_is_not_traded_live_yet_is_refused_in_one_sentence(
+    environment: str,
+) -> None:
     config = with_values(
         mode="live",
-        account={"primary": "alpaca"},
-        brokers={"alpaca": {"environment": "live"}},
+        account={"primary": "coinbase"},
+        brokers={"coinbase": {"environment": environment, "account_id": "c"}},
     )
-    assert told_by_environments(config) == {}
+    assert told_by_environments(config) == {
+        "brokers.coinbase.environment": ("another kind of venue: coinbase is not traded live yet")
+    }
 
 
 def test_a_broker_that_is_named_has_a_section() -> None:
@@ -330,7 +355,6 @@ def test_a_route_says_what_it_matches_and_names_a_broker() -> None:
 # Features that are not built yet
 
 OTHER: dict[str, object] = {
-    "mode": "live",
     "risk.account_rule": "legacy_pdt",
     "execution.instrument_mode": "both",
     "execution.cycle_time_ms": 50,
