@@ -161,6 +161,11 @@ def test_X61_what_gives_canned_answers_and_what_is_not_there_is_refused_in_words
     assert (code, told["code"]) == (REFUSED, "CANNED")
     assert "takes no orders" in told["error"]
     assert at.dryrun(*QUICK, "--broker", "nobody")[0] == USAGE
+    at.program.configure(
+        at.server.told["config"] + '[brokers.other]\nkind = "okx"\n' if at.server else ""
+    )
+    code, told = at.dryrun(*QUICK, "--broker", "other", "--symbol", "BTC-USD")
+    assert (code, told["code"]) == (USAGE, "INVALID_INPUT"), "it is routed elsewhere"
     at.program.configure("")
     assert at.dryrun(*QUICK, "--symbol", "NONE")[0] == USAGE
     at.program.folder.mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.console.program import Program
 from tests.process.servers import MARK, Server
+from tests.process.terminal import Terminal
 from tests.venues.serve import LIVE
 
 pytestmark = pytest.mark.slow
@@ -217,3 +218,20 @@ def test_C706_a_dry_run_never_trades_real_money_and_a_paper_config_signs_nothing
     desk.program.configure("")
     code, told = desk.sign()
     assert (code, told["code"]) == (REFUSED, "MODE")
+
+
+def test_row_0_says_real_money_and_a_resume_wants_the_end_of_the_account_s_id(
+    tmp_path: Path, desks: list[Desk], binance: Path
+) -> None:
+    desk = live(desks, tmp_path, binance)
+    assert desk.sign()[0] == DONE
+    terminal = Terminal(desk.program, 120, 40)
+    try:
+        terminal.wait_for(lambda: "LIVE · REAL MONEY" in terminal.banner, "that it is live")
+        terminal.press("ctrl+k")
+        terminal.wait_for(lambda: "HALTED" in terminal.banner, "the halt")
+        assert "LIVE · REAL MONEY" in terminal.banner
+        terminal.press("h")
+        terminal.until(lambda text: f"RESUME {desk.account_id[-4:]}" in text, "what to type")
+    finally:
+        terminal.close()

@@ -85,8 +85,10 @@ def _checked(config: Config, name: str, symbol: str) -> str:
             raise CommandFailed(ExitCode.USAGE, missing, "LIBRARY")
     rules = wiring.instruments(config, simulated=config.market.source == "simulated")
     own = [s for s in config.market.symbols if routed(config, s, rules.get(s).asset_class) == name]
-    if symbol and symbol not in config.market.symbols:
-        text = f'--symbol "{symbol}": allowed is {", ".join(own or config.market.symbols)}.'
+    # Accounts on paper share one market; a real venue tells the prices of what is routed there.
+    may = own if isinstance(settings, RealVenueConfig) else list(config.market.symbols)
+    if symbol and symbol not in may:
+        text = f'--symbol "{symbol}": allowed is {", ".join(may) or "nothing, with these routes"}.'
         raise CommandFailed(ExitCode.USAGE, text, "INVALID_INPUT")
     if not symbol and not own:
         text = f"No symbol of [market] is routed to {name}: name one with --symbol."
