@@ -276,6 +276,13 @@ def doctor(
     seconds: Annotated[
         float, typer.Option("--seconds", min=0, help="With --record: listen so long.")
     ] = 5.0,
+    orders: Annotated[
+        bool,
+        typer.Option(
+            "--orders",
+            help="Also place a limit far from the market, and cancel it, in test environments.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Pre-flight: config, clock, disk, state, brokers, calendars."""
@@ -286,9 +293,9 @@ def doctor(
             from console.host import wire_session
 
             wire_session.record(host, record, seconds=seconds, quiet=as_json)
-        return checks.command(host, as_json=as_json)
+        return checks.command(host, orders=orders, as_json=as_json)
 
-    do(ctx, as_json, work)
+    do(ctx, as_json, work, acts=orders)
 
 
 @app.command()

@@ -36,9 +36,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         server.kill()
 
 
-def examined(program: Program) -> tuple[int, Rows]:
+def examined(program: Program, *options: str) -> tuple[int, Rows]:
     """The exit code, and the rows by account and check."""
-    done = program.run("doctor", "--json")
+    done = program.run("doctor", "--json", *options)
     assert MARK not in (done.stdout + done.stderr).lower().encode()
     rows = json.loads(done.stdout)["checks"]
     return done.returncode, {(row["account"], row["check"]): row for row in rows}
@@ -139,3 +139,29 @@ def test_an_account_that_is_traded_is_not_asked_beside_its_engine(
         assert ("binance", "balances") not in rows
     finally:
         program.stop()
+
+
+@pytest.mark.parametrize("name", ["alpaca", "binance", "coinbase", "ibkr", "oanda", "okx"])
+def test_C702_with_orders_a_limit_is_placed_and_cancelled_and_gone_in_a_test_environment(
+    tmp_path: Path, start: Start, name: str
+) -> None:
+    server = start(name)
+    program = configured(tmp_path, server)
+    code, rows = examined(program, "--orders")
+    row = rows[name, "orders"]
+    assert code == 0, rows
+    if name == "coinbase":
+        assert row["result"] == "warn"
+        assert "takes no orders" in row["text"]
+    else:
+        assert (row["result"], row["measured"]) == ("ok", "1 of 1, 100 %"), row
+        orders = program.rows("orders")
+        assert [order["status"] for order in orders] == ["CANCELED"]
+        assert orders[0]["filled"] == "0"
+    assert server.end() == {"positions": {}, "open_orders": []}
+
+
+def test_C702_with_orders_a_venue_that_takes_none_fails(tmp_path: Path, start: Start) -> None:
+    program = configured(tmp_path, start("binance", "--fault", "submit=status_before"))
+    code, rows = examined(program, "--orders")
+    assert (code, rows["binance", "orders"]["result"]) == (1, "fail")

@@ -41,7 +41,7 @@ def command(
     """Run, write the report, print it; FAILED where a row of it failed. Raises CommandFailed."""
     config = host.config()
     name = broker or config.account.primary
-    symbol = _checked(config, name, symbol)
+    symbol = checked(config, name, symbol)
     demand_ready(host)
     found = perform(host, config, name, symbol, rests=rounds, trades=rounds, steady=steady)
     path = _written(found, host.state_dir / reports.FOLDER)
@@ -62,7 +62,7 @@ def _written(found: Report, folder: Path) -> Path:
         raise CommandFailed(ExitCode.FAILED, text, "REPORT") from error
 
 
-def _checked(config: Config, name: str, symbol: str) -> str:
+def checked(config: Config, name: str, symbol: str) -> str:
     """The symbol to trade. Raises CommandFailed (usage, refused) for what cannot be run."""
     if name not in opened(config):
         text = f'--broker "{name}": allowed is {", ".join(opened(config))}.'
