@@ -153,6 +153,34 @@ def test_C706_no_other_engine_runs_beside_it_and_told_to_end_it_closes_what_it_o
     assert not (at.program.folder / "reports").exists()
 
 
+def test_C502_a_kill_ends_a_dry_run_which_has_failed_then_and_everything_is_closed(
+    tmp_path: Path, places: list[Place]
+) -> None:
+    at = place(places, tmp_path, "okx")
+    run = subprocess.Popen(
+        [sys.executable, "-c", MAIN, "--state-dir", str(at.program.folder), "dryrun", "--json",
+         "--rounds", "1000", "--steady", "0"],
+        cwd=ROOT, env=at.program.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not (at.program.folder / "control.sock").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        at.program.wait_for(lambda: at.program.ask("status")["oms"]["filled_orders"] > 0)
+        killed = at.program.run("kill", "--flatten", "all", "--json")
+        assert killed.returncode == DONE, killed.stdout
+        told, _ = run.communicate(timeout=120)
+    finally:
+        run.kill()
+        run.wait()
+    content = json.loads(told)["content"]
+    assert (run.returncode, content["passed"]) == (FAILED, False)
+    assert "trouble" in bad(content)
+    assert at.server is not None
+    assert at.server.end() == {"positions": {}, "open_orders": []}
+
+
 def test_X61_what_gives_canned_answers_and_what_is_not_there_is_refused_in_words(
     tmp_path: Path, places: list[Place]
 ) -> None:

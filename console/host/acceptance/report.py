@@ -24,8 +24,8 @@ LARGEST: Final = 4_000_000
 
 FOLDER: Final = "reports"
 
-SIMULATED, SANDBOX, LIVE = "simulated", "sandbox-verified", "live-verified"
-"""Levels of evidence (X-51); `recorded` is of tests, not of runs."""
+SIMULATED, SANDBOX = "simulated", "sandbox-verified"
+"""The levels of evidence that a dry run can reach (X-51)."""
 
 
 class ReportError(Exception):

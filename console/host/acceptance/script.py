@@ -23,7 +23,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO, passive_price
 from engine.domain.order import OrderType, Side
 from engine.domain.result import Result
-from engine.domain.run import LinkState
+from engine.domain.run import KillState, LinkState
 from engine.ports import BrokerError, Clock, Throttled
 
 T = TypeVar("T")
@@ -33,6 +33,9 @@ READY_SECONDS: Final = 60.0
 
 STEP_SECONDS: Final = 30.0
 """How long the venue may take to acknowledge an order or a cancel."""
+
+KILL_SECONDS: Final = 60.0
+"""How long a kill has that comes during the run."""
 
 LOOK_SECONDS: Final = 0.02
 AGREE_SECONDS: Final = 30.0
@@ -295,6 +298,13 @@ class Performance:
                 await self._close()
         except Refused as error:
             self._trouble.append(str(error))
+        # A kill that came meanwhile is worked by this engine until it is proved.
+        await self._until(lambda: not self._is_killing, KILL_SECONDS)
+
+    @property
+    def _is_killing(self) -> bool:
+        kill = self._world.book.account(self._plan.account).kill
+        return kill is not None and kill.state == KillState.WORKING
 
     async def _compared(self) -> Run:
         """What was seen, with the venue's lists and the engine's once they agree or have had their
