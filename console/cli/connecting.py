@@ -231,7 +231,7 @@ class Setup:
             if self._as_json:
                 return self._documented(host, look, edit)
             say()
-            code = doctor.command(host, as_json=False)
+            code = doctor.command(host, orders=False, as_json=False)
         self._say_next()
         return code
 
