@@ -237,9 +237,13 @@ class Setup:
 
     def _documented(self, host: Host, look: Look, edit: Edit) -> ExitCode:
         """All of it as one document."""
-        # A finding begins with its check and ends with what was found.
         checks = [
-            {"check": row[0], "ok": row[-1].ok is not False, "text": row[-1].text}
+            {
+                "check": row.check,
+                "account": row.account,
+                "ok": row.found.ok is not False,
+                "text": row.found.text,
+            }
             for row in doctor.examine(host)
         ]
         document(self._document(look, edit) | {"checks": checks})
