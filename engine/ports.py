@@ -1,8 +1,8 @@
 """What the engine needs of the world, and the six ways a venue can fail (U-60, U-61, C-403)."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -20,7 +20,7 @@ from engine.domain.failure import (
     Throttled,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.instrument import Instrument
+from engine.domain.instrument import AssetClass, Instrument
 from engine.domain.market import MarketEvent
 from engine.domain.order import Fill, OrderTerms, OrderType, TimeInForce
 from engine.domain.report import LinkReport, OrderReport, Report
@@ -46,15 +46,32 @@ __all__ = [
     "Rejected",
     "Report",
     "StreamRefused",
+    "Taken",
     "Throttled",
 ]
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What a venue takes of orders in one kind of instrument."""
+
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+
+
+_IN_SHARES: Final = frozenset({AssetClass.STOCK, AssetClass.ETF})
+"""What is traded in whole ones, so that another quantity is for a part."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue can do; the engine asks here rather than by name (C-131)."""
 
     order_types: frozenset[OrderType]
+    """All that it takes, of whatever is traded there."""
     times_in_force: frozenset[TimeInForce]
+    by_kind: Mapping[AssetClass, Taken] = {}
+    """What it takes of a kind of instrument, where that is not all."""
+    of_parts: Taken | None = None
+    """What it takes of an order for a part of a share; None where that is no matter."""
     native_stop: bool
     native_modify: bool
     reduce_only: bool
@@ -87,6 +104,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Its facts of instruments are its own, and are asked for with each connection."""
     history: bool = False
     """It tells of cash that moved without a trade, see `get_cash_movements_since` (X-75)."""
+
+    def takes(self, kind: AssetClass, quantity: Decimal) -> Taken:
+        """What it takes of an order for so much of an instrument of that kind."""
+        if self.of_parts is not None and kind in _IN_SHARES and quantity % 1:
+            return self.of_parts
+        return self.by_kind.get(kind) or Taken(self.order_types, self.times_in_force)
 
     @property
     def timeout(self) -> Nanos:

@@ -18,7 +18,14 @@ from brokers.alpaca.client import WAIT_SECONDS, Client
 from brokers.alpaca.keys import Keys
 from brokers.alpaca.known import KnownOrders, Named
 from brokers.alpaca.refusals import UNKNOWN
-from brokers.alpaca.rules import Rules, body_of, rules_of_asset, rules_of_contract
+from brokers.alpaca.rules import (
+    BY_KIND,
+    OF_PARTS,
+    Rules,
+    body_of,
+    rules_of_asset,
+    rules_of_contract,
+)
 from brokers.alpaca.stream import UpdateStream
 from brokers.alpaca.symbols import asset_path, kind_of
 from brokers.alpaca.wire import (
@@ -62,6 +69,8 @@ from engine.ports import (
 CAPABILITIES: Final = Capabilities(
     order_types=frozenset(OrderType),
     times_in_force=frozenset(TimeInForce),
+    by_kind=BY_KIND,
+    of_parts=OF_PARTS,
     native_stop=True,
     native_modify=False,
     reduce_only=False,

@@ -17,24 +17,27 @@ from engine.domain.instrument import AssetClass, Facts, Instrument, instrument_o
 from engine.domain.instruments.kind import InstrumentError
 from engine.domain.money import plain
 from engine.domain.order import HAVE_LIMIT, HAVE_STOP, OrderTerms, OrderType, Side, TimeInForce
-from engine.ports import Rejected
+from engine.ports import Rejected, Taken
 
 CENT: Final = Decimal("0.01")
 BELOW_A_DOLLAR: Final = Decimal("0.0001")
 SMALLEST_PART: Final = Decimal("0.000000001")
 """Parts of shares go down to nine decimals."""
 
-_TIFS: Final = {
-    AssetClass.STOCK: frozenset(TimeInForce),
-    AssetClass.CRYPTO: frozenset({TimeInForce.GTC, TimeInForce.IOC}),
-    AssetClass.OPTION: frozenset({TimeInForce.DAY}),
-}
 _ONLY_DAY: Final = frozenset({TimeInForce.DAY})
-_TYPES: Final = {
-    AssetClass.STOCK: frozenset(OrderType),
-    AssetClass.CRYPTO: frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT}),
-    AssetClass.OPTION: frozenset(OrderType),
+BY_KIND: Final = {
+    AssetClass.CRYPTO: Taken(
+        frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT}),
+        frozenset({TimeInForce.GTC, TimeInForce.IOC}),
+    ),
+    AssetClass.OPTION: Taken(frozenset(OrderType), _ONLY_DAY),
 }
+"""What Alpaca takes of coins and options; of shares it takes everything."""
+
+OF_PARTS: Final = Taken(frozenset(OrderType), _ONLY_DAY)
+"""What it takes of an order for a part of a share."""
+
+_OF_SHARES: Final = Taken(frozenset(OrderType), frozenset(TimeInForce))
 
 TERMS_REFUSED: Final = "ORDER_TERMS"
 """Our code for terms that Alpaca does not take together."""
@@ -56,7 +59,7 @@ def rules_of_asset(symbol: str, row: AssetRow) -> Rules:
     """The rules of a share or a coin. Raises Rejected where its facts make no instrument.
 
     A share is traded in whole ones by what is said here: its parts take day orders only, and a stop
-    that protects must outlive the day. An order for a part is taken where the share allows it.
+    that outlives the day protects better. An order for a part is taken where the share allows it.
     """
     kind = kind_of(symbol)
     if kind is AssetClass.CRYPTO:
@@ -102,8 +105,9 @@ def body_of(order: OrderTerms, rules: Rules) -> dict[str, str]:
         prices["limit_price"] = _price(order, rules, "limit_price", order.limit_price)
     if order.type in HAVE_STOP:
         prices["stop_price"] = _price(order, rules, "stop_price", order.stop_price)
-    if order.type not in _TYPES[rules.kind]:
-        _refuse(f"type of {order.symbol}", str(order.type), _TYPES[rules.kind])
+    types = BY_KIND.get(rules.kind, _OF_SHARES).order_types
+    if order.type not in types:
+        _refuse(f"type of {order.symbol}", str(order.type), types)
     body = {
         "symbol": rules.venue_symbol,
         "qty": written(order.quantity),
@@ -151,7 +155,8 @@ def _is_part(order: OrderTerms, rules: Rules) -> bool:
 def _time_in_force(order: OrderTerms, rules: Rules) -> TimeInForce:
     """How long the order stands. A market order that may only be for the day is: it waits for
     nothing, and what reduces must not fail by that. Raises Rejected for any other."""
-    allowed = _ONLY_DAY if _is_part(order, rules) else _TIFS[rules.kind]
+    taken = OF_PARTS if _is_part(order, rules) else BY_KIND.get(rules.kind, _OF_SHARES)
+    allowed = taken.times_in_force
     asked = order.time_in_force
     if asked in allowed:
         return asked

@@ -105,6 +105,8 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
                 account=order.account, client_order_id=key, code=Code.MARKET_CLOSED, text=str(error)
             )
             yield from fall_back(world, order, str(error), now)
+            if order.is_protective and world.is_shut(order.symbol, now):
+                yield _stop_waits(order, str(error))
         case NotSent() | Throttled() if _is_known_there(order):
             return
         case NotSent() | Throttled() if order.cancel_wanted:
@@ -138,6 +140,16 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             yield from circuit.failed(world, order, str(error), now)
             return
     yield from after_end(world, order.account, key)
+
+
+def _stop_waits(order: Order, why: str) -> ev.Event:
+    return ev.Alarmed(
+        code="STOP_WAITS",
+        severity=Severity.WARNING,
+        subject=order.symbol,
+        text=f"{order.account} takes no stop of {order.symbol} while its market is closed ({why}): "
+        "it is placed when that opens, and until then none rests there",
+    )
 
 
 def _is_known_there(order: Order) -> bool:

@@ -118,7 +118,8 @@ def _number_fault(world: World, order: Order, given: ask.ModifyOrder) -> str:
         others = (given.quantity, given.limit_price)
         if given.stop_price is None or any(value is not None for value in others):
             return f"it protects {order.symbol}, all that is held of it: only its stop can be moved"
-        return "" if given.time_in_force is None else "a protective stop is always GTC"
+        fixed = "how long a protective stop stands is not changed by hand"
+        return "" if given.time_in_force is None else fixed
     if given.limit_price is not None and order.type not in HAVE_LIMIT:
         return f"a {order.type} order has no limit_price; LIMIT and STOP_LIMIT have one"
     if given.stop_price is not None and order.type not in HAVE_STOP:

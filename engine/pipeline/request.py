@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 
-from engine.calendars import Calendar
 from engine.config.kinds import is_usable, within
 from engine.domain.commands import PlaceOrder
-from engine.domain.instrument import symbol_fault
-from engine.domain.money import ZERO, early_stop, passive_price, plain
+from engine.domain.instrument import Instrument, symbol_fault
+from engine.domain.money import ONE, ZERO, early_stop, passive_price, plain
 from engine.domain.order import (
     HAVE_LIMIT,
     HAVE_STOP,
@@ -26,6 +25,7 @@ from engine.domain.order import (
 )
 from engine.domain.signal import Direction, Signal
 from engine.exits.reducible import reducible
+from engine.ports import Capabilities
 from engine.risk.facts.market import usable_mark
 from engine.risk.request import Request, RequestKind
 from engine.routing.account_router import choose_account
@@ -265,7 +265,8 @@ def _request(
         calendar=calendar,
         account=account,
         position=world.book.holding(account, symbol),
-        time_in_force=time_in_force or _time_in_force(world, calendar),
+        time_in_force=time_in_force
+        or _time_in_force(world, account, instrument, asked.get("quantity") or ONE),
         **asked,
     )
 
@@ -283,12 +284,20 @@ def _reducible(world: World, request: Request, *, but: str = "") -> Decimal:
     return reducible(world, position, request.order_type, but=but)
 
 
-def _time_in_force(world: World, calendar: Calendar | None) -> TimeInForce:
-    """The default: DAY where sessions end, GTC where they never do (X-34)."""
+def _time_in_force(
+    world: World, account: str, instrument: Instrument, quantity: Decimal
+) -> TimeInForce:
+    """The default: DAY where sessions end, GTC where they never do (X-34); where the venue does not
+    take it for so much of the instrument, whichever of the two it takes."""
     preferred = world.config.execution.default_time_in_force
+    calendar = world.calendar(instrument.calendar)
     if preferred is TimeInForce.DAY and calendar is not None and calendar.always_open:
-        return TimeInForce.GTC
-    return preferred
+        preferred = TimeInForce.GTC
+    if not (world.has(account) and is_usable(quantity)):
+        return preferred
+    allowed = world.able(account).takes(instrument.asset_class, quantity).times_in_force
+    choices = (preferred, TimeInForce.DAY, TimeInForce.GTC)
+    return next((one for one in choices if one in allowed), preferred)
 
 
 def _signal_fault(signal: Signal) -> str:
@@ -331,12 +340,26 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
         return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
     if command.stop_price is not None and kind not in HAVE_STOP:
         return f"a {kind} order has no stop_price; STOP and STOP_LIMIT have one."
-    if kind not in able.order_types:
-        return f"the broker takes no {kind} orders; {_list(able.order_types)} are allowed."
-    asked = command.time_in_force
-    if asked is not None and asked not in able.times_in_force:
-        return f"the broker does not know {asked}; {_list(able.times_in_force)} are allowed."
-    return ""
+    return _untaken(able, world.instrument(command.symbol), command)
+
+
+def _untaken(able: Capabilities, instrument: Instrument, command: PlaceOrder) -> str:
+    """Why the venue does not take the type or the time in force of an order; "" where it does.
+
+    Where it takes them of something else, the sentence says of how much of what it does not.
+    """
+    kind, asked = command.type, command.time_in_force
+    taken = able.takes(instrument.asset_class, command.quantity)
+    of_it = f" for {plain(command.quantity)} {command.symbol}"
+    if kind not in taken.order_types:
+        more = of_it if kind in able.order_types else ""
+        return f"the broker takes no {kind} orders{more}; {_list(taken.order_types)} are allowed."
+    if asked is None or asked in taken.times_in_force:
+        return ""
+    allowed = f"{_list(taken.times_in_force)} are allowed."
+    if asked in able.times_in_force:
+        return f"the broker takes no {asked}{of_it}; {allowed}"
+    return f"the broker does not know {asked}; {allowed}"
 
 
 def _list(names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, early_stop, plain
-from engine.domain.order import RESTING, UNACKNOWLEDGED, OrderStatus
+from engine.domain.order import RESTING, UNACKNOWLEDGED, OrderStatus, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity
 from engine.exits.reducible import in_lots, there, to_close, to_protect, working_for
@@ -118,6 +118,8 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
     newest = None if stops else last(world, position, PROTECT)
     if newest is not None:
         moments.append(_placed_again_at(position, newest))
+    if _waits_for_open(world, newest, now):
+        moments.append(world.opens_at(symbol, now) or LATEST)
     return min((moment for moment in moments if moment > now), default=LATEST)
 
 
@@ -131,12 +133,33 @@ def _place(
     if is_too_small(world, position):
         return
     newest = last(world, position, PROTECT)
-    if newest is not None and newest.status is _S.REJECTED and newest.reject_code != Code.NOT_SENT:
+    if newest is not None and _waits_for_open(world, newest, now):
+        return
+    if newest is not None and _is_refused(world, newest, now):
         if not position.is_closing:
             yield from give_up(position, "the venue refused the stop")
         return
     if may_send(world, position.account) and not _must_wait(position, newest, now):
         yield ev.OrderIntended(terms=stop_order(world, position, stop, wanted, now))
+
+
+def _is_refused(world: World, stop: Order, now: Nanos) -> bool:
+    """Whether the venue has refused a stop for good.
+
+    One that a closed market did not take is placed again in the session that began since.
+    """
+    if stop.status is not _S.REJECTED or stop.reject_code == Code.NOT_SENT:
+        return False
+    opened = world.opened_at(stop.symbol, now)
+    return stop.reject_code != Code.MARKET_CLOSED or opened is None or stop.updated_at >= opened
+
+
+def _waits_for_open(world: World, stop: Order | None, now: Nanos) -> bool:
+    """Whether a stop was not taken since its market is closed, and that still is: nothing trades
+    that it could protect, and it is placed again at the open."""
+    if stop is None or stop.status is not _S.REJECTED or stop.reject_code != Code.MARKET_CLOSED:
+        return False
+    return world.is_shut(stop.symbol, now)
 
 
 def give_up(position: Position, why: str) -> Iterator[ev.Event]:
@@ -255,6 +278,11 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
     since = position.unprotected_since
     if not since:
         return False
+    newest = last(world, position, PROTECT)
+    if _waits_for_open(world, newest, now):
+        return False
+    if newest is not None and newest.time_in_force is TimeInForce.DAY:
+        since = max(since, world.opened_at(position.symbol, now) or 0)  # it ended before that
     if now - max(since, world.book.data.running_at) <= PROTECT_SECONDS * NS_PER_SECOND:
         return False
     able = world.able(position.account)

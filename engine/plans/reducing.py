@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.ids import moment_of, order_id
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
-from engine.domain.money import early_stop
+from engine.domain.money import ONE, early_stop, round_price
 from engine.domain.order import (
     VENUE,
     OrderStatus,
@@ -40,6 +40,9 @@ EXIT: Final = "exit"
 LOST_ATTEMPTS: Final = 8
 """So many attempts in a row may have been lost with an earlier process."""
 
+LIMIT_BEYOND: Final = Decimal("0.05")
+"""How far beyond its stop the limit of a protective stop lies where the venue takes no plain one,
+as a fraction of the stop."""
 
 SETTLED: Final = 60 * NS_PER_SECOND
 """This long after a start, beyond the late-arrival bound, nothing of an earlier process comes."""
@@ -105,8 +108,8 @@ def stop_order(
     world: World, position: Position, stop: Decimal, quantity: Decimal, now: Nanos
 ) -> OrderTerms:
     """The next protective stop, at the price `stop` for so much."""
-    order = _stop(world, position, stop, now, position.protect_attempt + 1)
-    return msgspec.structs.replace(order, quantity=quantity)
+    attempt = position.protect_attempt + 1
+    return _stop(world, position, stop, now, attempt, quantity=quantity)
 
 
 def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> OrderTerms:
@@ -211,15 +214,41 @@ def _id(position: Position, leg: str, attempt: int) -> str:
     return order_id(moment_of(position.position_id[1:]), leg, position.position_id, str(attempt))
 
 
-def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: int) -> OrderTerms:
-    tick = world.instrument(position.symbol).tick_at(stop)
+def _stop(
+    world: World,
+    position: Position,
+    stop: Decimal,
+    now: Nanos,
+    attempt: int,
+    *,
+    quantity: Decimal | None = None,
+) -> OrderTerms:
+    """A protective stop of the type and the time in force that its venue takes for so much; None:
+    all that is held.
+
+    It is good till cancelled where that is taken, else for the day. A plain stop is taken almost
+    everywhere; where it is not, one with a limit far beyond it takes its place, and the engine's
+    own copy closes what jumps over that (X-78). Where neither is, the venue is asked and refuses.
+    """
+    instrument = world.instrument(position.symbol)
+    quantity = abs(position.quantity) if quantity is None else quantity
+    taken = world.able(position.account).takes(instrument.asset_class, quantity)
+    price = early_stop(stop, instrument.tick_at(stop), sell=position.is_long)
+    limit: Decimal | None = None
+    if OrderType.STOP not in taken.order_types and OrderType.STOP_LIMIT in taken.order_types:
+        beyond = price * (ONE - LIMIT_BEYOND if position.is_long else ONE + LIMIT_BEYOND)
+        limit = round_price(beyond, instrument.tick_at(beyond), up=not position.is_long)
+    lasts = TimeInForce.GTC in taken.times_in_force
     return _reducing(
         world,
         position,
         now,
         client_order_id=_id(position, PROTECT, attempt),
-        type=OrderType.STOP,
-        stop_price=early_stop(stop, tick, sell=position.is_long),
+        type=OrderType.STOP if limit is None else OrderType.STOP_LIMIT,
+        quantity=quantity,
+        stop_price=price,
+        limit_price=limit,
+        time_in_force=TimeInForce.GTC if lasts else TimeInForce.DAY,
         purpose=Purpose.PROTECT,
         attempt=attempt,
         timeout_seconds=0,

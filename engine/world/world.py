@@ -164,6 +164,12 @@ class World:
         known = self.calendar(self.instrument(symbol).calendar)
         return None if known is None else known.next_open(now)
 
+    def opened_at(self, symbol: str, now: Nanos) -> Nanos | None:
+        """When the session began in which the symbol's market is; None while it is closed."""
+        known = self.calendar(self.instrument(symbol).calendar)
+        session = None if known is None else known.session_at(now)
+        return None if session is None else session.open
+
     def is_over(self, instrument: Instrument, at: Nanos) -> bool:
         """Whether the last session of a contract has ended; False for what does not expire, and
         where its calendar is not known."""

@@ -31,6 +31,7 @@ from engine.domain.instant import parse_rfc3339
 from engine.domain.market import Bar, MarketEvent, Quote
 from engine.domain.order import OrderStatus, Side
 from engine.domain.run import LinkState
+from engine.plans.reducing import stop_order
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -44,6 +45,7 @@ from engine.ports import (
 )
 from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import BrokerConformance, Lab
+from tests.engine.driver import CoreDriver
 from tests.venues.alpaca import ACCOUNT, KEY, OPTION, SECRET, AlpacaServer
 
 D = Decimal
@@ -1230,3 +1232,33 @@ async def test_the_bars_before_now_are_the_newest_completed_ones_oldest_first(
     assert (last.symbol, last.close, last.fault) == (symbol, D("1.25"), "")
     again = await asyncio.gather(*(market.history(symbol, 5) for _ in range(3)))
     assert again == [bars, bars, bars]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "quantity", "body"),
+    [
+        ("AAPL", "2", {"type": "stop", "time_in_force": "gtc", "stop_price": "95"}),
+        ("AAPL", "2.5", {"type": "stop", "time_in_force": "day", "stop_price": "95"}),
+        ("AAPL 2026-12-18 200 C", "2", {"type": "stop", "time_in_force": "day"}),
+        ("BTC-USD", "0.5", {"type": "stop_limit", "time_in_force": "gtc", "limit_price": "90.25"}),
+    ],
+)
+async def test_rule3_a_protective_stop_of_each_kind_rests_there(
+    server: AlpacaServer, lab: Lab, symbol: str, quantity: str, body: dict[str, str]
+) -> None:
+    """With the terms that the engine decides for it; the venue checks them by itself."""
+    await lab.start()
+    for known in server.exchange.rules:
+        server.exchange.set_price(known, D(100))
+    tif = "GTC" if symbol == "BTC-USD" else "DAY"
+    await lab.submit("in", "BUY", quantity, symbol=symbol, tif=tif)
+    await lab.until("in", OrderStatus.FILLED)
+    desk = CoreDriver(capabilities=lab.broker.capabilities).price(symbol, "100")
+    desk.hold(symbol, D(quantity), "100")
+    await lab.broker.submit_order(
+        stop_order(desk.world, desk.held(symbol), D(95), D(quantity), desk.now)
+    )
+    sent = server.bodies[-1]
+    assert {name: sent[name] for name in body} == body
+    (rests,) = await lab.broker.get_open_orders()
+    assert (rests.stop_price, rests.quantity, rests.status) == (D(95), D(quantity), OrderStatus.NEW)
