@@ -326,8 +326,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """
         if not (self.accepted_at and self.protects):
             return ZERO  # asked of every order at every change of it, and most are no stops
-        if self.limit_price is not None:
-            return ZERO  # it may trigger and not fill
+        if self.limit_price is not None and not self.is_protective:
+            return ZERO  # it may trigger and not fill; one of ours has its limit far beyond
         return self.least if self.rests else ZERO
 
     @property

@@ -195,3 +195,30 @@ def test_one_that_is_not_taken_while_the_calendar_is_open_closes_the_position() 
     desk = held(able(by_kind={AssetClass.STOCK: FOR_THE_DAY}))
     closed(desk)
     assert desk.held().exiting is not None
+
+
+def test_a_stop_with_such_a_limit_protects_as_a_plain_one_does() -> None:
+    desk = held(able(by_kind={AssetClass.STOCK: NO_STOPS}))
+    desk.accept(stops(desk)[-1])
+    for _ in range(30):
+        desk.tick(1)
+    assert desk.current(stops(desk)[-1]).covers == 99
+    assert (len(stops(desk)), desk.held().exiting, desk.of(ev.Unprotected)) == (1, None, [])
+
+
+def test_what_jumps_over_such_a_limit_is_closed_once_the_stop_has_had_its_seconds() -> None:
+    desk = held(able(by_kind={AssetClass.STOCK: NO_STOPS}))
+    stop = stops(desk)[-1]
+    desk.accept(stop)
+    for _ in range(3):
+        desk.later(0.2)
+        desk.quote("NVDA", "85", bid="85", ask="85.1", trade=True)
+    for _ in range(5):
+        desk.tick(1)
+        desk.quote("NVDA", "85", bid="85", ask="85.1", trade=True)
+    assert desk.current(stop).status is S.NEW
+    desk.tick(1)
+    assert desk.current(stop).status is S.PENDING_CANCEL
+    desk.report(stop, S.CANCELED)
+    (out,) = closes(desk)
+    assert (out.type, out.side, out.quantity) == (T.MARKET, Side.SELL, D(99))
