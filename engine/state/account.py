@@ -10,6 +10,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import NS_PER_DAY
 from engine.domain.run import CircuitState, Halt, KillState, Level, LinkState
@@ -253,6 +254,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     netted: Decimal = ZERO
     """What fills since then have cost of orders that the number already left room for, where the
     venue does that."""
+    instruments: dict[str, Instrument] = {}
+    """By symbol, what its venue states; what it does not state is known for all accounts."""
     positions: dict[str, Position] = {}
     """By symbol."""
     movements: dict[str, Movement] = {}

@@ -31,6 +31,7 @@ from tests.console.hosts import Host, morning, settle
 
 SILENT = {
     "InstrumentLearned",
+    "InstrumentStated",
     "CurrencyValued",
     "SessionClosed",
     "EquityMarked",

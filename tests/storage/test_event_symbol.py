@@ -27,6 +27,7 @@ SYMBOL = "the symbol"
 
 BY_READER_ALONE = {
     "InstrumentLearned",
+    "InstrumentStated",
     "SignalReceived",
     "SignalDecided",
     "SignalEnded",

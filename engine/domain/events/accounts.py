@@ -19,6 +19,13 @@ class InstrumentLearned(Event, frozen=True, kw_only=True):
     instrument: Instrument
 
 
+class InstrumentStated(Event, frozen=True, kw_only=True):
+    """What its venue states of a symbol: it counts in that account alone."""
+
+    account: str
+    instrument: Instrument
+
+
 class AccountSynced(Event, frozen=True, kw_only=True):
     """The venue's own balances, taken over, but for cash that nothing explains (X-75).
 

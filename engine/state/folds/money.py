@@ -21,6 +21,10 @@ def _instrument(book: Book, event: ev.InstrumentLearned, at: Nanos) -> None:
     book.learn(event.instrument)
 
 
+def _stated(book: Book, event: ev.InstrumentStated, at: Nanos) -> None:
+    book.enter(event.account).instruments[event.instrument.symbol] = event.instrument
+
+
 def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
     book.touch(AccountSeen(account=event.account), event.account)
     book.hear(event.account, at)
@@ -168,6 +172,7 @@ def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
 
 RULES: Rules = {
     ev.InstrumentLearned: _instrument,
+    ev.InstrumentStated: _stated,
     ev.AccountSynced: _account,
     ev.UnexplainedChanged: _unexplained,
     ev.CashAdjusted: _cash_adjusted,
