@@ -26,7 +26,7 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
     """
     request, ruling = placed(world, order, now)
     alone = (decide(world, request, now, (check,)) for check in gate.CHECKS)
-    rules = world.instrument(order.symbol)
+    rules = request.instrument
     units = order.quantity * rules.multiplier
     price = order.limit_price or order.stop_price or world.market.mark(order.symbol)
     notional = None if price is None else price * units

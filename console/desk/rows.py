@@ -18,7 +18,7 @@ def position_row(
 ) -> PositionRow:
     """A holding at the price of `quote`; `fresh` says whether that may be traded on at `now`."""
     symbol = position.symbol
-    rules = world.instrument(symbol)
+    rules = world.instrument(symbol, position.account)
     mark = None if quote is None else quote.last
     suspicion = world.prices.suspicion_of(position)
     valued_at = mark if suspicion is None else suspicion.mark
@@ -79,7 +79,7 @@ def r_multiple(position: Position, mark: Decimal | None) -> Decimal | None:
 
 def order_row(world: World, order: Order) -> OrderRow:
     """An order as it was asked for and as it stands."""
-    rules = world.instrument(order.symbol)
+    rules = world.instrument(order.symbol, order.account)
     return OrderRow(
         client_order_id=order.client_order_id,
         venue_order_id=order.venue_order_id,
@@ -106,7 +106,7 @@ def order_row(world: World, order: Order) -> OrderRow:
 def fill_row(world: World, record: Record, event: OrderFilled) -> FillRow:
     """A fill as the journal holds it; `event` is the record's."""
     fill = event.fill
-    rules = world.instrument(fill.symbol)
+    rules = world.instrument(fill.symbol, fill.account)
     return FillRow(
         seq=record.seq,
         time=record.time,

@@ -285,7 +285,7 @@ def _counted(world: World, terms: OrderTerms) -> OrderTerms:
     whatever is known of it, it adds exposure (U-51)."""
     if terms.reduce_only or terms.adds_exposure:
         return terms
-    price = world.prices.mark(terms.symbol) or world.instrument(terms.symbol).tick
+    price = world.prices.mark(terms.symbol) or world.instrument(terms.symbol, terms.account).tick
     return msgspec.structs.replace(terms, reserved=price)
 
 

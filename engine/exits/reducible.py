@@ -39,7 +39,7 @@ def in_lots(world: World, position: Position, quantity: Decimal) -> Decimal:
     """
     if world.able(position.account).odd_lots:
         return quantity
-    return floor_to(quantity, world.instrument(position.symbol).lot)
+    return floor_to(quantity, world.instrument(position.symbol, position.account).lot)
 
 
 def there(world: World, position: Position) -> Decimal:

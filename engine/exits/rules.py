@@ -110,7 +110,7 @@ def shown_target(world: World, position: Position) -> Decimal | None:
     target = target_price(world, position)
     if target is None:
         return None
-    tick = world.instrument(position.symbol).tick_at(target)
+    tick = world.instrument(position.symbol, position.account).tick_at(target)
     return round_price(target, tick, up=position.sign > 0)
 
 

@@ -57,7 +57,7 @@ def _close_part(
     if not held:
         return
     position, *others = held
-    lot = world.instrument(given.symbol).lot
+    lot = world.instrument(given.symbol, position.account).lot
     if others:
         names = " and ".join(sorted(p.account for p in held))
         text = f"{given.symbol} is held in {names}: name one of them as the broker"
@@ -101,7 +101,7 @@ def _close(world: World, held: list[Position], given: Command) -> Iterator[ev.Ev
     closed: dict[str, None] = {}
     for position in held:
         if position.exiting is None and not in_lots(world, position, abs(position.quantity)):
-            lot = plain(world.instrument(position.symbol).lot)
+            lot = plain(world.instrument(position.symbol, position.account).lot)
             left.append(
                 f"{plain(abs(position.quantity))} {position.symbol} in {position.account} are not "
                 f"closed: the venue takes multiples of {lot}"

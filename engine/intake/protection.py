@@ -62,7 +62,7 @@ def move_stop(
         return
     if fault := _stop_fault(world, position, price):
         yield refuse(given, Code.INVALID_STOP, fault)
-    elif fault := _off_tick(world, position.symbol, price):
+    elif fault := _off_tick(world, position, price):
         yield refuse(given, Code.BAD_TICK, fault)
     else:
         # It is a person's word on what a price that looks like a split is for (X-93): that price is
@@ -97,7 +97,7 @@ def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Ev
         if fault := _beyond(world, position, given.price, winning=True):
             yield refuse(given, Code.INVALID_TARGET, fault)
             return
-        if fault := _off_tick(world, position.symbol, given.price):
+        if fault := _off_tick(world, position, given.price):
             yield refuse(given, Code.BAD_TICK, fault)
             return
     before = target_price(world, position)
@@ -162,9 +162,10 @@ def _open_risk(world: World, position: Position, stop: Decimal) -> Decimal:
     return max(sum(entries, start=at_stop(position, stop)), ZERO)
 
 
-def _off_tick(world: World, symbol: str, price: Decimal) -> str:
+def _off_tick(world: World, position: Position, price: Decimal) -> str:
     """Why the venue would not take this price; "" where it would."""
-    tick = world.instrument(symbol).tick_at(price)
+    symbol = position.symbol
+    tick = world.instrument(symbol, position.account).tick_at(price)
     if is_multiple(price, tick):
         return ""
     return f"{plain(price)} is no multiple of {symbol}'s tick {plain(tick)}"

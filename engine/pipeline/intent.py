@@ -62,8 +62,8 @@ def _quantity(ruling: Ruling) -> Decimal:
 def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event]:
     """Record the instrument before its first order, and how its account was chosen, then the
     intent; tell of one that goes to the fallback."""
-    known = world.book.instrument(order.symbol)
-    if known is not ruling.instrument and known != ruling.instrument:
+    known = world.instrument(order.symbol, order.account)
+    if world.book.instrument(order.symbol) is None or known != ruling.instrument:
         yield ev.InstrumentLearned(instrument=ruling.instrument)
     if ruling.choice is not None:
         yield ev.OrderRouted(

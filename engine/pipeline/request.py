@@ -256,7 +256,7 @@ def _request(
     **asked: Any,
 ) -> Request:
     """A request with what is `asked`, and with what the world knows of its symbol and account."""
-    instrument = world.instrument(symbol)
+    instrument = world.instrument(symbol, account)
     calendar = world.calendar(instrument.calendar)
     return Request(
         kind=kind,
@@ -340,7 +340,7 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
         return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
     if command.stop_price is not None and kind not in HAVE_STOP:
         return f"a {kind} order has no stop_price; STOP and STOP_LIMIT have one."
-    return _untaken(able, world.instrument(command.symbol), command)
+    return _untaken(able, world.instrument(command.symbol, account), command)
 
 
 def _untaken(able: Capabilities, instrument: Instrument, command: PlaceOrder) -> str:

@@ -67,7 +67,7 @@ def _is_contradicted(world: World, found: ev.PositionAdjusted, snapshot: VenueSn
     if any(order.side.sign * found.previous < 0 for order in stops):
         return True
     position = world.book.holding(found.account, found.symbol)
-    told, instrument = snapshot.balances, world.instrument(found.symbol)
+    told, instrument = snapshot.balances, world.instrument(found.symbol, found.account)
     if position is None or told is None or instrument.contract:
         return False
     currency = instrument.currency

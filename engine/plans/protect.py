@@ -381,7 +381,7 @@ def _is_rounded(world: World, stop: Order, price: Decimal) -> bool:
     """Whether the price of a stop lies so near one that was asked for as a venue may round it."""
     if stop.stop_price is None:
         return False
-    tick = world.instrument(stop.symbol).tick_at(price)
+    tick = world.instrument(stop.symbol, stop.account).tick_at(price)
     return abs(stop.stop_price - price) <= max(tick, price * ROUNDING)
 
 
@@ -410,7 +410,7 @@ def _fit(
     where its venue works it for another quantity.
     """
     price = position.stop or stop.stop_price or ZERO
-    tick = world.instrument(stop.symbol).tick_at(price)
+    tick = world.instrument(stop.symbol, stop.account).tick_at(price)
     price = early_stop(price, tick, sell=position.is_long)
     able = world.able(stop.account)
     # Where the venue lets both fill, one that grows late takes back the room it has made (rule 3).

@@ -230,7 +230,7 @@ def _stop(
     everywhere; where it is not, one with a limit far beyond it takes its place, and the engine's
     own copy closes what jumps over that (X-78). Where neither is, the venue is asked and refuses.
     """
-    instrument = world.instrument(position.symbol)
+    instrument = world.instrument(position.symbol, position.account)
     quantity = abs(position.quantity) if quantity is None else quantity
     taken = world.able(position.account).takes(instrument.asset_class, quantity)
     price = early_stop(stop, instrument.tick_at(stop), sell=position.is_long)

@@ -86,7 +86,7 @@ def _proved_by_cost(world: World, ours: Position, theirs: VenuePosition) -> tupl
     before, after = ours.average_price, theirs.average_price
     if not (is_positive(before) and is_positive(after)):
         return None
-    rounded = world.instrument(ours.symbol).tick_at(after) / after
+    rounded = world.instrument(ours.symbol, ours.account).tick_at(after) / after
     close = min(max(COST_CLOSE_TO, rounded), CLOSE_TO)
     ratio = split_between(before, after, ours.quantity, theirs.quantity, close)
     if ratio is None or jumped(before, after):

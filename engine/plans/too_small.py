@@ -33,7 +33,7 @@ def is_too_small(world: World, position: Position) -> bool:
         return False
     if not in_lots(world, position, abs(position.quantity)):
         return True
-    if not world.instrument(position.symbol).min_notional:
+    if not world.instrument(position.symbol, position.account).min_notional:
         return False
     newest = last(world, position, EXIT)
     return newest is not None and is_refused_as_small(world, newest, abs(position.quantity))
@@ -51,7 +51,7 @@ def is_refused_as_small(world: World, order: Order, quantity: Decimal = ZERO) ->
     price = max((price for price in prices if price is not None), default=None)
     if price is None:
         return False
-    instrument = world.instrument(order.symbol)
+    instrument = world.instrument(order.symbol, order.account)
     worth = max(order.quantity, quantity) * price * instrument.multiplier
     return worth < instrument.min_notional
 

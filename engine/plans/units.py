@@ -82,7 +82,7 @@ def _in_new_units(world: World, order: Order, known: OldUnits) -> Replacement | 
     sells = order.side is not Side.BUY
     stop, limit = scaled(order.stop_price, n, m), scaled(order.limit_price, n, m)
     if stop is not None:
-        tick = world.instrument(order.symbol).tick_at(stop)
+        tick = world.instrument(order.symbol, order.account).tick_at(stop)
         stop = early_stop(stop, tick, sell=sells)
         beyond = stop >= mark if sells else stop <= mark
     else:
@@ -90,7 +90,7 @@ def _in_new_units(world: World, order: Order, known: OldUnits) -> Replacement | 
     if beyond:
         return None
     if limit is not None:
-        tick = world.instrument(order.symbol).tick_at(limit)
+        tick = world.instrument(order.symbol, order.account).tick_at(limit)
         limit = round_price(limit, tick, up=sells)
     return Replacement(quantity=order.filled + left, limit_price=limit, stop_price=stop)
 

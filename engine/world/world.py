@@ -123,8 +123,12 @@ class World:
         """The legs there of which no order was made yet."""
         return [leg for leg in waiting_legs(self.book) if leg.terms.account in self._able]
 
-    def instrument(self, symbol: str) -> Instrument:
-        """The instrument as learned, else as its symbol says."""
+    def instrument(self, symbol: str, account: str = "") -> Instrument:
+        """The instrument as learned, else as its symbol says; in an account, as its venue states
+        it where it does: grid, lot and smallest amount are those of a venue."""
+        known = self.book.data.accounts.get(account)
+        if known is not None and symbol in known.instruments:
+            return known.instruments[symbol]
         return self.book.data.instruments.get(symbol) or self._instrument_of(symbol)
 
     def configured(self, symbol: str) -> Instrument:
