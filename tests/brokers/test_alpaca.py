@@ -1262,3 +1262,21 @@ async def test_rule3_a_protective_stop_of_each_kind_rests_there(
     assert {name: sent[name] for name in body} == body
     (rests,) = await lab.broker.get_open_orders()
     assert (rests.stop_price, rests.quantity, rests.status) == (D(95), D(quantity), OrderStatus.NEW)
+
+
+async def test_c201_a_connection_that_answers_for_another_account_is_refused(
+    server: AlpacaServer, lab: Lab
+) -> None:
+    """As where the key in the environment was exchanged: nothing more is sent there."""
+    await lab.start()
+    await lab.broker.disconnect()
+    server.account = "PA9OTHER"
+    with pytest.raises(AuthFailed, match=f"was {ACCOUNT} when it connected first.*PA9OTHER now"):
+        await lab.broker.connect()
+    with pytest.raises(NotSent):
+        await lab.submit("a")
+    assert server.count("submit") == 0
+    server.account = ACCOUNT
+    await lab.broker.connect()
+    await lab.submit("a", limit="95")
+    assert server.count("submit") == 1

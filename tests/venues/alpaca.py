@@ -61,6 +61,8 @@ class AlpacaServer(Served):
         super().__init__(app)
         app.middlewares.insert(0, self._whole)
         app.middlewares.append(self._door)
+        self.account = ACCOUNT
+        """The number that it answers with."""
         self.exchange = Exchange(
             (SHARE, Rules("SOFI", tick=D("0.0001"), lot=D(1)), COIN, Rules(OPTION)),
             unique_for_ever=True,
@@ -346,7 +348,7 @@ class AlpacaServer(Served):
         return web.json_response(
             {
                 "id": ACCOUNT_ID,
-                "account_number": ACCOUNT,
+                "account_number": self.account,
                 "status": "ACTIVE",
                 "currency": "USD",
                 "cash": _digits(at.cash["USD"]),
