@@ -21,8 +21,8 @@ from engine.ports import AuthFailed, BrokerError
 from engine.runtime.engine import Engine
 
 GATHER_SECONDS: Final = 2.0
-"""So long after the first has answered the other accounts of a start are waited for, so that all of
-them are locked in one order; a venue that answers later, or not, keeps nobody longer."""
+"""So long after the first has answered the other accounts of a start are waited for, so that they
+are locked in one order; a venue that answers later, or not, keeps nobody longer."""
 
 
 class HeldElsewhere(Exception):  # noqa: N818 - what is the case
@@ -38,9 +38,9 @@ class HeldElsewhere(Exception):  # noqa: N818 - what is the case
 class Claims:
     """The account locks of one engine, or of one kill, by the ids that venues answer.
 
-    The accounts that answer first are taken together: in one order, and all or none. If one of them
-    is another engine's, none is had, then or later, and `conflict` says why. An account that
-    answers later is refused by itself.
+    The accounts that answer first are taken together: in one order, and all or none. If one that
+    answers before the start is over is another engine's, no more is had, and `conflict` says why:
+    the start has failed. An account that answers later is refused by itself.
     """
 
     def __init__(
@@ -73,6 +73,8 @@ class Claims:
         """Of those that are waited for, the locks that they need."""
         self._all_asked = asyncio.Event()
         self._is_first = True
+        self._is_over = False
+        """Whether the start is over."""
         self._round: asyncio.Task[None] | None = None
         self._owners: dict[Path, str] = {}
         """The account's name, by its lock, of those that are had."""
@@ -108,6 +110,10 @@ class Claims:
                 "other"
             )
 
+    def start_is_over(self) -> None:
+        """From now on an account that is another engine's keeps back no other."""
+        self._is_over = True
+
     def release(self) -> None:
         """Give all of them free; a second call does nothing."""
         taken, self._taken = self._taken, {}
@@ -134,9 +140,9 @@ class Claims:
                     await self._all_asked.wait()
         while self._asked:
             asked, self._asked = self._asked, {}
-            together, self._is_first = self._is_first, False
+            self._is_first = False
             # A process between lock and record is waited for, and the loop must not wait.
-            await asyncio.to_thread(self._lock, asked, together=together)
+            await asyncio.to_thread(self._lock, asked, together=not self._is_over)
         self._round = None
 
     def _lock(self, asked: Mapping[str, Path], *, together: bool) -> None:
@@ -176,7 +182,7 @@ class Claims:
 
 async def started(engine: Engine, claims: Claims) -> None:
     """Start the engine. Raises HeldElsewhere where one of its accounts is another engine's: it is
-    stopped then, and nothing was sent anywhere; and what `Engine.start` raises."""
+    stopped then, and has opened nothing; and what `Engine.start` raises."""
     failure: BrokerError | None = None
     try:
         await engine.start()
@@ -188,3 +194,4 @@ async def started(engine: Engine, claims: Claims) -> None:
         raise HeldElsewhere(held, {n for n, path in claims.refused.items() if path == held.path})
     if failure is not None:
         raise failure
+    claims.start_is_over()

@@ -40,6 +40,9 @@ from engine.config import Config, from_mapping, opened
 
 RETRY_SECONDS: Final = 0.2
 
+ELSEWHERE_SECONDS: Final = 5.0
+"""How long an engine has to answer that has an account under another name: nobody asked it yet."""
+
 
 def kill_directly(
     host: Host,
@@ -92,9 +95,7 @@ def kill_directly(
                 # A reset that was waited for has set it aside with the rest of the folder.
                 one.raise_to(one.halt)
             found["latched"] = all(one.written for one in latches)
-            elsewhere = _Elsewhere(
-                lambda named: _halted(named, args, config), ask_again, patience.renewed()
-            )
+            elsewhere = _Elsewhere(lambda named: _halted(named, args, config), ask_again, patience)
             locks.enter_context(elsewhere)
             work = partial(work_accounts, config, place or folder, latch, used=used)
             rows = _worked(work, config, paths.lock_dir(host.environ), folder, elsewhere)
@@ -123,7 +124,7 @@ class _Elsewhere:
         """`halted` sets the latch of a state folder; see `kill_directly` for the others."""
         self._halted = halted
         self._ask_again = ask_again
-        self._patience = patience
+        self._patience = patience.renewed(ELSEWHERE_SECONDS)
         self.latches: list[KillLatch] = []
         self.kept: dict[Path, AccountLock] = {}
         self.left: set[Path] = set()
@@ -185,7 +186,8 @@ def _worked(
 ) -> dict[str, Any]:
     """What the accounts show, by name: each worked here, or by the engine that has it.
 
-    Nothing is sent to any of them before every one that answers is ours or left to its engine.
+    Nothing is sent to one before it is ours, and what was begun is stopped in order and begun anew
+    where one is found to be another engine's.
     """
     rows: dict[str, Any] = {}
     while set(opened(config)) - elsewhere.covered:

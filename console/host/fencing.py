@@ -48,9 +48,9 @@ class Patience:
         self._seen: dict[int, float] = {}
         self._signs: dict[int, tuple[int, float]] = {}
 
-    def renewed(self) -> "Patience":
-        """As much of it again, from now."""
-        return Patience(self._grace, silent_seconds=self._silent, longest_seconds=self._longest)
+    def renewed(self, seconds: float) -> "Patience":
+        """The same from now, with so many seconds for an engine."""
+        return Patience(seconds, silent_seconds=self._silent, longest_seconds=self._longest)
 
     @property
     def left(self) -> float:

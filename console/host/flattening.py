@@ -79,7 +79,7 @@ def work_accounts(
 
     `used` says that an engine has worked on this folder before. `claims` makes what takes the
     locks of real accounts by the ids that their venues answer, which are had until this returns.
-    Raises HeldElsewhere where one is another engine's, before anything was sent to any of them.
+    Raises HeldElsewhere where one is another engine's, once what was begun has stopped in order.
     """
     nothing: dict[str, Any] = {"state": KillState.DEGRADED, "cancelled": 0, "closed": 0}
     nothing |= {"left": [], "kept": []}

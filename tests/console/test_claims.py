@@ -116,9 +116,25 @@ async def test_one_whose_venue_does_not_answer_keeps_the_others_only_so_long(
     made.release()
 
 
-async def test_one_that_is_held_and_answers_late_is_refused_by_itself(tmp_path: Path) -> None:
+async def test_one_that_is_held_and_answers_late_ends_a_start_that_is_not_over(
+    tmp_path: Path,
+) -> None:
     made = claims(tmp_path, "a", "b", gather_seconds=NOT_LONG)
     await made.claim("a", "PA1")
+    with taken(tmp_path, "PA2"), pytest.raises(AuthFailed, match=r"b.*PA2.*held by"):
+        await made.claim("b", "PA2")
+    assert made.conflict is not None
+    # what works in the other account until that has ended is still ours alone
+    assert holder(file_of(tmp_path, "PA1")) is not None
+    made.release()
+
+
+async def test_one_that_is_held_and_answers_after_the_start_is_refused_by_itself(
+    tmp_path: Path,
+) -> None:
+    made = claims(tmp_path, "a", "b", gather_seconds=NOT_LONG)
+    await made.claim("a", "PA1")
+    made.start_is_over()
     with taken(tmp_path, "PA2"), pytest.raises(AuthFailed, match=r"b.*PA2.*held by"):
         await made.claim("b", "PA2")
     assert made.conflict is None

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from console.host.locks import holder
 from tests.console.program import Program
 from tests.process.servers import Server
 
@@ -81,6 +82,27 @@ def test_a_second_engine_at_the_account_is_refused_in_one_sentence(
     first.run("stop")
     assert first.ended() == DONE
     assert second.run("--headless", "--for", "1").returncode == DONE
+
+
+def test_of_several_accounts_none_is_traded_where_one_is_another_engines(
+    first: Program, second: Program, server: Server, tmp_path: Path
+) -> None:
+    coins = Server("binance", tmp_path)
+    try:
+        text = Path(second.environment["MERIDIAN_CONFIG"]).read_text(encoding="utf-8")
+        text = text.replace('"AAPL", "BTC-USD"', '"AAPL", "BTC-USDT"')
+        route = '[[routes]]\nsymbol = "BTC-USDT"\nbroker = "binance"\n'
+        second.configure(f"{text}\n{coins.told['brokers']}\n{route}")
+        second.environment |= coins.told["environment"]
+        done = second.run("--headless", "--for", "20")
+        assert done.returncode == HELD, done.stderr
+        assert str(first.folder) in done.stderr.splitlines()[-1]
+        assert coins.end() == {"positions": {}, "open_orders": []}
+        locks = tmp_path / "locks"
+        ours = [found for found in map(holder, locks.glob("*.lock")) if found is not None]
+        assert {found.state_dir for found in ours} == {str(first.folder)}
+    finally:
+        coins.kill()
 
 
 def test_a_kill_under_another_name_is_put_to_the_engine_that_has_the_account(
