@@ -124,7 +124,7 @@ class _Elsewhere:
         """`halted` sets the latch of a state folder; see `kill_directly` for the others."""
         self._halted = halted
         self._ask_again = ask_again
-        self._patience = patience.renewed(ELSEWHERE_SECONDS)
+        self._patience = patience
         self.latches: list[KillLatch] = []
         self.kept: dict[Path, AccountLock] = {}
         self.left: set[Path] = set()
@@ -139,11 +139,12 @@ class _Elsewhere:
         """Have the account at the lock of `held` worked, or its lock for us; `names` are those of
         the account here, `folder` is the state folder of this kill."""
         path, one = held.path, held.holder
+        patience = self._patience.renewed(ELSEWHERE_SECONDS)
         if one is not None:
             place = _place(one, Path(one.state_dir))
             if place is not None:
                 self.latches.append(self._halted(place))
-            found = _asked((path,), (path, one), place, self._ask_again, self._patience)
+            found = _asked((path,), (path, one), place, self._ask_again, patience)
             if found is not None:
                 self.covered |= set(names)
                 self.left.add(path)
@@ -153,7 +154,7 @@ class _Elsewhere:
                 }
                 return
         try:
-            self.kept[path], self.ended = fence(path, state_dir=folder, patience=self._patience)
+            self.kept[path], self.ended = fence(path, state_dir=folder, patience=patience)
         except FenceFailed as error:
             warn(str(error))
             self.left.add(path)
