@@ -107,6 +107,8 @@ class Codec(lib.decoder.Decoder):  # type: ignore[misc]  # the library is loaded
         """`broken` is told of a message that cannot be decoded, or not be taken."""
         super().__init__(session, 0)
         self._broken = broken
+        self.heard = 0
+        """So many messages have come."""
         self.handlers |= {
             1: self._tick_price,
             11: self._execution,
@@ -118,6 +120,7 @@ class Codec(lib.decoder.Decoder):  # type: ignore[misc]  # the library is loaded
 
     def interpret(self, fields: list[str]) -> None:
         """Take one message. Nothing that goes wrong in it is lost."""
+        self.heard += 1
         try:
             kind = int(fields[0])
             if kind in HEARD:

@@ -63,15 +63,19 @@ class Questions:
             if self._open.get(key) is question:
                 del self._open[key]
 
-    async def unnumbered(self, kind: str, what: Callable[[Any], None]) -> list[Any]:
-        """The rows of a question whose answer says only of which kind it is."""
-        return await self.shared(kind, lambda: self.alone(kind, what))
+    async def unnumbered(
+        self, kind: str, what: Callable[[Any], None], seconds: float = 0
+    ) -> list[Any]:
+        """The rows of a question whose answer says only of which kind it is, as `ask`."""
+        return await self.shared(kind, lambda: self.alone(kind, what, seconds=seconds))
 
-    async def alone(self, kind: str, what: Callable[[Any], None], *, cost: int = 1) -> list[Any]:
+    async def alone(
+        self, kind: str, what: Callable[[Any], None], *, cost: int = 1, seconds: float = 0
+    ) -> list[Any]:
         """Ask what is answered without a number, so that no answer may stay owed: it would be taken
         for that of the next question. Only to be asked in its turn, see `shared`."""
         try:
-            return await self.ask(kind, what, kind, cost=cost)
+            return await self.ask(kind, what, kind, cost=cost, seconds=seconds)
         except Ambiguous:
             self._broken(f"TWS did not answer {kind}")
             raise

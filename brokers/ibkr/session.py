@@ -39,9 +39,22 @@ MAX_REQUESTS: Final = 40
 Our own budget is half of that in a burst and as much a second, so that nothing ever waits in the
 library's queue, which it drops without a word."""
 
+TIME: Final = "currentTime"
 NO_REQUEST: Final = -1
 
+QUIET_SECONDS: Final = 1.0
+"""A connection on which nothing has come for so long is asked whether it stands: no other word ends
+one whose other side has gone."""
+
+SILENT_SECONDS: Final = 3.5
+"""How long it may then take to answer."""
+
 SUMMARY_TAGS: Final = "NetLiquidation,BuyingPower,$LEDGER:ALL"
+
+
+def ask_time(client: Any) -> None:
+    """Ask what TWS always answers."""
+    client.reqCurrentTime()
 
 
 class Session:
@@ -68,6 +81,7 @@ class Session:
         self._questions = Questions(self.send, self._end)
         self._failed: asyncio.Future[None] | None = None
         self._over = False
+        self._watch: asyncio.Task[None] | None = None
         self.is_cut = False
         """TWS has said that its own connection is broken, and not that it is back."""
 
@@ -88,7 +102,7 @@ class Session:
         Raises one of the six errors; nothing stays open then.
         """
         self._client = client = lib.client.Client(self)
-        client.decoder = Codec(self, self._end)
+        client.decoder = codec = Codec(self, self._end)
         client.MaxRequests = MAX_REQUESTS
         if self._line.is_tapped:
             listen(self._line, client.conn, f"tcp://{self._host}:{self._port}")
@@ -111,6 +125,7 @@ class Session:
                 raise TimeoutError
             task.result()
             client.updateReqId(first_id)
+            self._watch = asyncio.create_task(self._watched(codec), name="whether TWS is there")
         except (OSError, TimeoutError) as error:
             self.close()
             raise NotSent(self._unreachable(error)) from error
@@ -127,6 +142,8 @@ class Session:
     def close(self) -> None:
         """End the connection without a word to the listener. Does nothing when closed."""
         self._over = True
+        if self._watch is not None:
+            self._watch.cancel()
         if self._client is not None:
             self._client.disconnect()
         self._questions.end(Ambiguous("the connection to TWS ended"))
@@ -141,6 +158,16 @@ class Session:
         self.close()
         if not opening:
             self._listener.ended(clean_text(why, 300))
+
+    async def _watched(self, codec: Codec) -> None:
+        """Ask for the time whenever nothing else has come; no answer ends the connection."""
+        heard = -1
+        while not self._over:
+            if heard == codec.heard:
+                with contextlib.suppress(NotSent, Throttled, Ambiguous):
+                    await self._questions.unnumbered(TIME, ask_time, SILENT_SECONDS)
+            heard = codec.heard
+            await asyncio.sleep(QUIET_SECONDS)
 
     def _unread(self, *about: Any) -> None:
         """Something that came could not even be taken apart."""
@@ -265,7 +292,7 @@ class Session:
 
     async def time(self) -> Nanos:
         """The clock of TWS, in whole seconds."""
-        rows = await self._questions.unnumbered("currentTime", lambda c: c.reqCurrentTime())
+        rows = await self._questions.unnumbered(TIME, ask_time)
         return int(rows[0]) * NS_PER_SECOND
 
     def _unsubscribe(self, what: Callable[[Any], None]) -> None:

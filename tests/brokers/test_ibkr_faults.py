@@ -1507,3 +1507,47 @@ async def test_every_error_is_one_of_six(lab: TwsLab) -> None:
     ):
         with pytest.raises(BrokerError):
             await attempt
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection on which nothing comes is asked about after a short time."""
+    monkeypatch.setattr(session, "QUIET_SECONDS", SOON)
+    monkeypatch.setattr(session, "SILENT_SECONDS", SOON)
+
+
+@pytest.mark.usefixtures("watched")
+async def test_C441_a_connection_that_stands_and_carries_nothing_is_over(
+    lab: TwsLab, tws: Tws
+) -> None:
+    """The other machine has gone without a word: nothing ends such a connection by itself."""
+    await lab.start()
+    (peer,) = tws.peers
+    peer.is_muted = True
+    report = await lab.disconnected()
+    assert "currentTime" in report.detail
+    with pytest.raises(NotSent):
+        await lab.submit("a", limit="95")
+
+
+@pytest.mark.usefixtures("watched")
+async def test_a_quiet_connection_that_answers_stands(lab: TwsLab, tws: Tws) -> None:
+    await lab.start()
+    before = tws.count("time")
+    await tws.until("time", before + 3)
+    await lab.submit("a", limit="95")
+    await lab.until("a", S.NEW)
+
+
+@pytest.mark.usefixtures("watched")
+async def test_a_connection_on_which_something_comes_is_not_asked(lab: TwsLab, tws: Tws) -> None:
+    await lab.start()
+    asked = tws.count("time")
+    for _ in range(20):
+        tws.tell(2104, "Market data farm connection is OK")
+        await asyncio.sleep(SOON / 4)
+    assert tws.count("time") <= asked + 1
+
+
+def test_C441_silence_is_noticed_within_five_seconds() -> None:
+    assert session.QUIET_SECONDS + session.SILENT_SECONDS < 5
