@@ -19,7 +19,8 @@ from tests.engine.worlds import BROKER, MIDDAY, Built, config_of
 
 TOP = {
     "connected", "running", "run_state", "mode", "halt", "strategy_status", "strategy_equity",
-    "account", "positions", "orders", "brokers", "limits", "oms", "resiliency", "loop_lag_ms",
+    "account", "positions", "orders", "brokers", "limits", "oms", "resiliency", "shadow",
+    "loop_lag_ms",
     "journal", "accounts", "open_risk",
 }  # fmt: skip
 ACCOUNT = {
