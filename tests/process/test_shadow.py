@@ -142,6 +142,8 @@ async def test_U40_no_order_cancel_or_change_ever_reaches_the_venue(
         assert server.exchange.positions[theirs] == 7
         assert touching(name, server.requests) == []
         assert server.requests, "its prices were asked for"
+        locks = {path.name.split("-")[0] for path in (tmp_path / "locks").glob("*.lock")}
+        assert locks == {"paper"}, "another engine may have the real account"
 
 
 async def test_a_journal_of_another_mode_is_refused_before_anything_is_opened(
