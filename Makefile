@@ -1,6 +1,7 @@
 # make run   opens the console            make test      every check and test
 # make check the fast half, under 60 s    make test-all  the suite on every Python 3.11..3.13 here
 # make simulate ARGS="--to 25000 liar"     seeds of the harsh venues, on from where they stopped
+# make venue-seeds ARGS="okx --to 1000"    the whole engine at the venues' local servers, likewise
 # make first-hours   what the default earns in the simulated market: 100 seeds of four hours
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,7 +15,7 @@ PROFILE ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check test-all lint typing kill-states bench bench-long simulate first-hours watched-hour calendars lock screenshots clean
+.PHONY: help run test check test-all lint typing kill-states bench bench-long simulate venue-seeds first-hours watched-hour calendars lock screenshots clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 4
@@ -69,6 +70,10 @@ bench-long: $(STAMP)
 # Resumable: .simulated/ says which seed of each profile is next.
 simulate: $(STAMP)
 	@$(BIN)/python -m tests.simulation.harsh $(ARGS)
+
+# As simulate, over sockets: (venue, seed); .simulated/ says which seed of each venue is next.
+venue-seeds: $(STAMP)
+	@$(BIN)/python -m tests.venues.seeded $(ARGS)
 
 # Exits 1 where the market is not fair before costs, or more than 5 in 100 halt.
 first-hours: $(STAMP)

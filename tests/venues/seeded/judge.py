@@ -74,6 +74,7 @@ class Judge:
         self._events = events
         """The journal, which grows."""
         self._accepted: Counter[str] = Counter()
+        self._intents: Counter[str] = Counter()
         self._held: dict[str, Decimal] = {}
         self.broken: list[str] = []
         place.exchange.listeners.append(self._heard)
@@ -97,6 +98,11 @@ class Judge:
         if terms is None:
             self.broken.append(f"unintended: nobody decided on {order.client_id!r}")
             return
+        if terms.purpose is Purpose.MANUAL and not terms.orig_client_order_id:
+            # One order of a person's; what takes its place is another id of the same intent.
+            self._intents[terms.intent_id] += 1
+            if self._intents[terms.intent_id] > 1:
+                self.broken.append(f"twice: the intent {terms.intent_id} was accepted again")
         symbol = self._place.ours[order.symbol]
         ours = (terms.symbol, terms.side.sign)
         if ours != (symbol, order.sign) or order.quantity > wanted(self._events)[order.client_id]:
