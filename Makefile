@@ -18,7 +18,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help run test check test-all lint typing kill-states bench bench-long simulate venue-seeds first-hours watched-hour calendars lock screenshots clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 4
+	@sed -n 's/^# //p' Makefile | head -n 5
 
 run: $(STAMP)
 	@$(BIN)/meridian-tui $(ARGS)

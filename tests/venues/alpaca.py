@@ -59,7 +59,6 @@ class AlpacaServer(Served):
     def __init__(self) -> None:
         app = web.Application()
         super().__init__(app)
-        app.middlewares.insert(0, self._whole)
         app.middlewares.append(self._door)
         self.account = ACCOUNT
         """The number that it answers with."""
@@ -134,13 +133,6 @@ class AlpacaServer(Served):
         add("GET", "/v1beta3/crypto/us", self._prices, name="coin_prices")
 
     # --- the door
-
-    @web.middleware
-    async def _whole(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
-        """A request that is held back has come whole: its sender cannot take it back."""
-        await request.read()
-        answer: web.StreamResponse = await handler(request)
-        return answer
 
     @web.middleware
     async def _door(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:

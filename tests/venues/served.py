@@ -107,6 +107,7 @@ class Served:
     def _middleware(self) -> Middleware:
         @web.middleware
         async def play(request: web.Request, handler: Handler) -> web.StreamResponse:
+            await request.read()  # it has come whole: who sent it cannot take it back any more
             op = request.match_info.route.name or request.path
             self.requests.append((op, request.method, request.path_qs))
             if self.down:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine.domain import events as ev
+from engine.domain.codes import Code
 from engine.domain.order import TERMINAL, OrderStatus, OrderTerms, Purpose
 from engine.state.account import AccountState
 from tests.venues.exchange import Execution, Order
@@ -52,6 +53,15 @@ def assumed(events: Iterable[ev.Event]) -> Decimal:
 def intended(events: Iterable[ev.Event]) -> dict[str, OrderTerms]:
     """Every order that was decided on, by its id."""
     return {e.terms.client_order_id: e.terms for e in events if isinstance(e, ev.OrderIntended)}
+
+
+def given_up(events: Iterable[ev.Event]) -> set[str]:
+    """The orders that were concluded never to have reached the venue."""
+    return {
+        e.client_order_id
+        for e in events
+        if isinstance(e, ev.OrderRejected) and e.code == Code.NOT_SENT
+    }
 
 
 def wanted(events: Iterable[ev.Event]) -> dict[str, Decimal]:
@@ -98,6 +108,8 @@ class Judge:
         if terms is None:
             self.broken.append(f"unintended: nobody decided on {order.client_id!r}")
             return
+        if order.client_id in given_up(self._events):
+            self.broken.append(f"given up: {order.client_id} counts as never sent, and came")
         if terms.purpose is Purpose.MANUAL and not terms.orig_client_order_id:
             # One order of a person's; what takes its place is another id of the same intent.
             self._intents[terms.intent_id] += 1

@@ -1,4 +1,4 @@
-"""Seeded runs at every venue's local server: nothing twice, nothing lost, everything adds up (C-291).
+"""Seeded runs at every venue's local server: nothing twice, nothing lost, all adds up (C-291).
 
 `make venue-seeds` runs as many as one likes; here are a few of each venue, and that a rule which is
 taken out is noticed.
