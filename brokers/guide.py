@@ -15,7 +15,8 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True):
     keys: Mapping[str, str] = {}
     """Key of `[brokers.NAME]` that names a variable -> what that variable holds, in words."""
     questions: Mapping[str, str] = {}
-    """Key of `[brokers.NAME]` that has to be right before anything is asked there -> what it is."""
+    """Key of `[brokers.NAME]` that has to be right before anything is asked there -> what it
+    is. An empty answer leaves it as it is."""
     symbols: tuple[str, ...]
     """What is watched where nobody says anything else; the first states what money is."""
     asset_classes: tuple[str, ...]

@@ -9,6 +9,7 @@ GUIDE = Guide(
         "Make a token on OANDA's pages, under Manage API Access.",
     ),
     keys={"token_env": "token"},
+    questions={"account_id": "the number of the account, where the token may use several"},
     symbols=("EUR_USD", "GBP_USD", "USD_JPY"),
     asset_classes=("fx",),
     refused="Practice and live have different tokens: one of the practice account is wanted here.",

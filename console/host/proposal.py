@@ -70,11 +70,13 @@ def proposed(
     wanted.append((("brokers", name, "account_id"), account.account_id))
     if isinstance(settings, RealVenueConfig):
         wanted.append((("brokers", name, "environment"), settings.environment))
-    wanted += [(("brokers", name, key), value) for key, value in answers.items()]
+    told = {key for key, _ in wanted}
+    answered = [(("brokers", name, key), value) for key, value in answers.items()]
+    wanted += [(key, value) for key, value in answered if key not in told]
     if name == config.account.primary or not has_real(config):
-        told = value_in(tree, ("account", "currency"))
+        stated = value_in(tree, ("account", "currency"))
         other = config.account.currency != account.currency
-        if fresh and other and told in (None, _DEFAULTS.account.currency):
+        if fresh and other and stated in (None, _DEFAULTS.account.currency):
             wanted.append((("account", "currency"), account.currency))
         wanted.append((("account", "primary"), name))
         if symbols:

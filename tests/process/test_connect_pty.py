@@ -112,8 +112,10 @@ def typed(person: Person, keys: dict[str, str], end: str = "") -> Person:
 def test_U72_an_account_is_set_up_from_its_keys_to_its_config(place: Place, name: str) -> None:
     server, wanted = place.serve(name), PRIMARY[name]
     keys = {} if name in WANTED else server.told["environment"]
-    person = typed(place.person("connect", name), keys)
-    person.sees(f"Account {wanted['account_id']}, in ").sees(
+    person = place.person("connect", name)
+    if name == "ibkr":
+        person.answers("account_id, ", "DU1234567")
+    typed(person, keys).sees(f"Account {wanted['account_id']}, in ").sees(
         "its " if name != "coinbase" else "it "
     )
     if keys:
@@ -374,6 +376,19 @@ def test_a_config_with_an_error_is_told_before_anything_is_asked(place: Place) -
     assert "shown" not in person.shown
 
 
+def test_an_account_that_the_token_may_not_use_is_named_with_those_that_it_may(
+    place: Place,
+) -> None:
+    server = place.serve("oanda")
+    place.program.configure(
+        "\n".join(row for row in place.config.splitlines() if "account_id" not in row)
+    )
+    place.program.environment |= server.told["environment"]
+    person = place.person("connect", "oanda").answers("account_id, ", "101-001-7654321-001")
+    person.sees("may not use account 101-001-7654321-001: it may use 101-001-1234567-001")
+    assert person.ended() == 1
+
+
 def test_real_money_is_refused_while_the_mode_is_paper(place: Place) -> None:
     place.program.configure('[brokers.alpaca]\nenvironment = "live"\n')
     done = place.seen.run(place.program, "connect", "alpaca", "--yes")
@@ -402,6 +417,7 @@ def test_a_config_that_is_not_there_yet_is_made(place: Place) -> None:
     place.program.environment["MERIDIAN_CONFIG"] = str(path)
     person = place.person("connect", "ibkr").answers("port, ", "70000")
     person.sees("is refused").answers("port, ", str(settings["port"]))
+    person.answers("account_id, ", "")
     person.answers("Symbols", "AAPL").answers("Write it?", "y")
     assert person.ended() == 0, person.shown
     assert tomllib.loads(path.read_text(encoding="utf-8"))["brokers"]["ibkr"] == {
