@@ -35,6 +35,8 @@ SIGN_SECONDS: Final = 0.5
 """A command that holds a lock for a while gives a sign of life so often."""
 
 _PAUSE: Final = 0.005
+LARGEST_RECORD: Final = 65_536
+"""Bytes of a lock file that are read of it."""
 
 
 class Work(StrEnum):
@@ -103,11 +105,20 @@ class LockError(Exception):
 class AccountLock:
     """The lock of one account, held by this process until `release` or its end."""
 
-    def __init__(self, path: Path, descriptor: int, signs: "_Signs | None" = None) -> None:
-        """For `acquire`; takes over a descriptor that holds the flock, and its signs of life."""
+    def __init__(
+        self,
+        path: Path,
+        descriptor: int,
+        signs: "_Signs | None" = None,
+        before: bytes | None = None,
+    ) -> None:
+        """For `acquire`; takes over a descriptor that holds the flock, and its signs of life.
+
+        `before` is what the file is to say again once the lock is released; None: what it says."""
         self.path = path
         self._descriptor: int | None = descriptor
         self._signs = signs
+        self._before = before
 
     @classmethod
     def acquire(cls, path: Path, *, state_dir: Path, work: Work = Work.ENGINE) -> Self:
@@ -127,13 +138,15 @@ class AccountLock:
                 if found is None and not mine:
                     found = _proved(descriptor, path)
                 if mine and _still_named(descriptor, path):
-                    signs = None
+                    signs, before = None, None
                     if path != state_dir:
+                        if work is Work.DOCTOR:  # it leaves no trace: no engine has been there
+                            before = os.pread(descriptor, LARGEST_RECORD, 0)
                         who = _Record(os.getpid(), _text(state_dir), work, _text(path))
                         _write(descriptor, who)
                         signs = None if work is Work.ENGINE else _Signs(descriptor)
                     kept, descriptor = descriptor, -1
-                    return cls(path, kept, signs)
+                    return cls(path, kept, signs, before)
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)
@@ -149,6 +162,10 @@ class AccountLock:
             self._signs.end()
             self._signs = None
         if self._descriptor is not None:
+            if self._before is not None:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, 0)
+                    os.pwrite(self._descriptor, self._before, 0)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -402,3 +402,19 @@ def test_a_system_that_tells_of_no_holder_still_knows_that_a_folder_is_held(
     with pytest.raises(FenceFailed):
         fence(tmp_path, state_dir=tmp_path, patience=Patience(0), timeout_seconds=0)
     assert child.poll() is None
+
+
+def test_a_doctor_leaves_the_lock_as_it_found_it(tmp_path: Path) -> None:
+    path = tmp_path / "account.lock"
+    for _ in range(2):
+        with AccountLock.acquire(path, state_dir=tmp_path / "s", work=Work.DOCTOR):
+            held = holder(path)
+            assert held is not None
+            assert held.work is Work.DOCTOR
+        assert last_holder(path) is None, "nobody but a doctor was ever there"
+    with AccountLock.acquire(path, state_dir=tmp_path / "s"):
+        pass
+    before = path.read_bytes()
+    with AccountLock.acquire(path, state_dir=tmp_path / "other", work=Work.DOCTOR):
+        pass
+    assert path.read_bytes() == before, "the engine that was there is still known"
