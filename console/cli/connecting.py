@@ -266,6 +266,7 @@ class Setup:
             "kind": self._kind,
             "environment": self._config.brokers.environment_of(self._name),
             "account": look.account,
+            "rights": look.rights,
             "positions": look.positions,
             "open_orders": len(look.orders),
             "clock_offset_seconds": look.clock_offset_seconds,

@@ -21,6 +21,10 @@ def show(look: Look, tell: Callable[[str], None]) -> None:
     """Say what the venue says of the account, line by line; what is wrong goes to stderr."""
     account = look.account
     tell(f"Account {account.account_id}, in {account.currency}:")
+    if look.rights.words:
+        tell(f"  the key may: {clean_text(look.rights.words, 200)}")
+    if look.rights.withdraw:
+        warn("The key may withdraw: make one without that right, nothing here needs it.")
     tell(f"  equity {plain(account.equity)}, buying power {plain(account.buying_power)}")
     for currency, amount in sorted((account.balances or {account.currency: account.cash}).items()):
         tell(f"  cash {currency} {plain(amount)}")

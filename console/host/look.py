@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from brokers import Connection, PriceSource, Secret, VenueSetup, open_venue
+from brokers import Connection, PriceSource, Secret, TellsIdentity, VenueSetup, open_venue
+from brokers.net.identity import UNTOLD, Rights
 from engine.config import Config, account_id
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_SECOND
@@ -44,6 +45,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Of the last day."""
     clock_offset_seconds: float | None
     """By how much the venue's clock is ahead of this machine's; None where it does not tell."""
+    rights: Rights = UNTOLD
+    """What the key may do, as far as the venue says."""
     stream_refused: str = ""
     """Why requests are answered and the stream is refused; "" where it stands."""
     untraded: dict[str, str] = {}
@@ -129,6 +132,7 @@ async def _asked(broker: Broker, symbols: Sequence[str], refused: str) -> Look:
         orders=orders,
         fills=fills,
         clock_offset_seconds=offset,
+        rights=broker.identity.rights if isinstance(broker, TellsIdentity) else UNTOLD,
         stream_refused=refused,
         untraded=untraded,
     )

@@ -26,6 +26,9 @@ NOBODY = "# my notes stay\n"
 WANTED = {"coinbase": 0, "ibkr": 0}
 """Venues whose test environment wants no key."""
 
+RIGHTS = {"okx": "read_only,trade"}
+"""What the key may do, in the words of a venue that says so."""
+
 PRIMARY: dict[str, dict[str, Any]] = {
     "alpaca": {"account_id": "PA3TEST", "symbols": ["AAPL"], "currency": None},
     "ibkr": {"account_id": "DU1234567", "symbols": ["AAPL"], "currency": None},
@@ -115,9 +118,10 @@ def test_U72_an_account_is_set_up_from_its_keys_to_its_config(place: Place, name
     person = place.person("connect", name)
     if name == "ibkr":
         person.answers("account_id, ", "DU1234567")
-    typed(person, keys).sees(f"Account {wanted['account_id']}, in ").sees(
-        "its " if name != "coinbase" else "it "
-    )
+    typed(person, keys).sees(f"Account {wanted['account_id']}, in ")
+    if name in RIGHTS:
+        person.sees(f"the key may: {RIGHTS[name]}")
+    person.sees("its " if name != "coinbase" else "it ")
     if keys:
         person.answers("Keep what was typed in this system's keyring?", "y")
     person.answers("Symbols to watch there", wanted["symbols"][0])
