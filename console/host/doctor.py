@@ -5,18 +5,14 @@ folder, which it makes. The accounts at real venues are asked last, side by side
 nobody trades them: a second program on an account would push the first one out.
 """
 
-import asyncio
 import os
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
-
-import msgspec
 
 from brokers import missing_libraries
 from brokers.paper.bars import check_bars
@@ -31,8 +27,9 @@ from console.host.output import CommandFailed, ExitCode, counted, document, say
 from console.host.place import Host
 from console.host.secrets import SecretError, SecretStore
 from console.host.shadow import as_traded
-from console.host.supervisor import account_locks, claims_of, lock_files, trader
-from console.host.venue_checks import Finding, examine_all
+from console.host.supervisor import lock_files, trader
+from console.host.venue_checks import Finding
+from console.host.venue_visit import visit
 from console.host.whereabouts import was_used
 from engine.analytics.status import status_of
 from engine.calendars import calendar
@@ -140,13 +137,7 @@ def _venues(host: Host, config: Config) -> Iterator[Finding]:
     if not plans:
         return
     try:
-        with account_locks(host, config, host.state_dir, Work.DOCTOR), ExitStack() as claimed:
-            for name, plan in plans.items():
-                # Each by itself: one that another engine has keeps no other from being asked.
-                claims = claims_of(host, config, host.state_dir, Work.DOCTOR, gather_seconds=0)
-                claim = claimed.enter_context(claims).claim
-                plans[name] = msgspec.structs.replace(plan, claim=claim)
-            yield from asyncio.run(examine_all(plans))
+        yield from visit(host, config, plans)
     except CommandFailed as error:
         for name in plans:
             yield Finding("link", name, Diagnosis(None, f"the venue was not asked: {error}"))

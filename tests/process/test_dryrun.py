@@ -181,13 +181,19 @@ def test_C502_a_kill_ends_a_dry_run_which_has_failed_then_and_everything_is_clos
     assert at.server.end() == {"positions": {}, "open_orders": []}
 
 
-def test_X61_what_gives_canned_answers_and_what_is_not_there_is_refused_in_words(
+def test_X61_what_gives_canned_answers_is_read_alone_and_what_is_not_there_is_refused(
     tmp_path: Path, places: list[Place]
 ) -> None:
     at = place(places, tmp_path, "coinbase")
     code, told = at.dryrun(*QUICK)
-    assert (code, told["code"]) == (REFUSED, "CANNED")
-    assert "takes no orders" in told["error"]
+    content = told["content"]
+    assert (code, content["passed"], content["orders"]) == (DONE, True, [])
+    assert {"link", "identity", "balances"} <= {row["name"] for row in content["criteria"]}
+    assert "part of a dry run that reads, and no ground for real money" in str(content["not_shown"])
+    text = Path(told["report"]).with_suffix(".txt").read_text(encoding="utf-8")
+    assert text.startswith(
+        "PASSED: dry run of coinbase (coinbase sandbox), of the part that reads alone\n"
+    )
     assert at.dryrun(*QUICK, "--broker", "nobody")[0] == USAGE
     at.program.configure(
         at.server.told["config"] + '[brokers.other]\nkind = "okx"\n' if at.server else ""

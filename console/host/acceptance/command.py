@@ -15,8 +15,9 @@ from console.host.acceptance.report import OrderRow, Report
 from console.host.acceptance.script import Performance, Plan
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host, version
-from console.host.supervisor import Launch, locked
-from engine.analytics.acceptance import Life, Run, judged, lives_of
+from console.host.supervisor import Launch, in_sentences, locked
+from console.host.venue_visit import visit
+from engine.analytics.acceptance import Criterion, Life, Run, judged, lives_of
 from engine.config import Config, account_id, digest, limits_digest, opened
 from engine.config.accounts import routed
 from engine.config.venue import RealVenueConfig, SimulatedVenueConfig
@@ -24,11 +25,18 @@ from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.money import plain
 from engine.domain.run import Mode
 from engine.ports import Clock
+from engine.runtime.clock import SystemClock
 from storage.latch import FileLatch
 
 LATENCY_MS: Final = (10, 20)
 """C-701: the simulated latency of the run on paper; every limit that is touched fills."""
 
+READ_ONLY: Final = (
+    "any order: this environment gives canned answers and takes none (X-61), so that this is the "
+    "part of a dry run that reads, and no ground for real money",
+    "the venue's live prices: a paper account is traded on a simulated market; its own dry "
+    "run is the part that trades",
+)
 NOT_SHOWN: Final = (
     "a restart, a kill, a lost connection: practise kill and resume (docs/rollout.md)",
     "the strategy: no signal was traded, only orders of the run itself",
@@ -41,9 +49,12 @@ def command(
     """Run, write the report, print it; FAILED where a row of it failed. Raises CommandFailed."""
     config = host.config()
     name = broker or config.account.primary
-    symbol = checked(config, name, symbol)
-    demand_ready(host)
-    found = perform(host, config, name, symbol, rests=rounds, trades=rounds, steady=steady)
+    if _is_canned(config, name):
+        found = _read_only(host, config, name)
+    else:
+        symbol = checked(config, name, symbol)
+        demand_ready(host)
+        found = perform(host, config, name, symbol, rests=rounds, trades=rounds, steady=steady)
     path = _written(found, host.state_dir / reports.FOLDER)
     if as_json:
         document(reports.document_of(found) | {"report": str(path)})
@@ -52,6 +63,56 @@ def command(
             say(line)
         say(f"written to {path}")
     return ExitCode.DONE if found.passed else ExitCode.FAILED
+
+
+def _is_canned(config: Config, name: str) -> bool:
+    """Whether the account's environment takes no orders, so that it can be read alone (X-61)."""
+    settings = config.brokers.of(name) if name in opened(config) else None
+    return isinstance(settings, RealVenueConfig) and settings.is_canned
+
+
+def _read_only(host: Host, config: Config, name: str) -> Report:
+    """The part of a dry run that reads, of an environment that takes no orders (X-61).
+
+    No order was sent, and so it is no ground for real money. Raises CommandFailed.
+    """
+    with in_sentences(config):
+        plan = wiring.real_accounts(config, SystemClock())[name]
+    host.make_state_dir()
+    found = visit(host, config, {name: plan})
+    told = {row.check: row.found for row in found}
+    settings: RealVenueConfig = plan.settings
+    return Report(
+        version=version(),
+        at=time.time_ns(),
+        account=name,
+        kind=plan.kind,
+        environment=settings.environment,
+        account_id=told["identity"].measured if "identity" in told else "",
+        at_venue=settings.is_at_venue,
+        evidence=reports.SANDBOX if settings.is_at_venue else reports.SIMULATED,
+        config_digest=digest(config),
+        limits_digest=limits_digest(config),
+        symbol="",
+        seconds=0,
+        journal_first=0,
+        journal_last=0,
+        journal_head="",
+        passed=all(one.ok is not False for one in told.values()),
+        criteria=tuple(
+            Criterion(
+                name=check,
+                spec="X-61",
+                measured=one.text,
+                allowed=one.allowed or "told",
+                ok=one.ok,
+            )
+            for check, one in told.items()
+        ),
+        orders=(),
+        told={},
+        not_shown=READ_ONLY,
+    )
 
 
 def _written(found: Report, folder: Path) -> Path:
@@ -77,13 +138,13 @@ def checked(config: Config, name: str, symbol: str) -> str:
         if settings.is_canned:
             text = (
                 f"{name} is in the {settings.environment} environment, which gives canned answers "
-                "and takes no orders: `doctor` is the part of a dry run that reads, and the paper "
-                "account is the part that trades (X-61)."
+                "and takes no orders (X-61)"
             )
             raise CommandFailed(ExitCode.REFUSED, text, "CANNED")
         if missing := missing_libraries(config.brokers.kind_of(name)):
             raise CommandFailed(ExitCode.USAGE, missing, "LIBRARY")
-    rules = wiring.instruments(config, simulated=config.market.source == "simulated")
+    with in_sentences(config):
+        rules = wiring.instruments(config, simulated=config.market.source == "simulated")
     own = [s for s in config.market.symbols if routed(config, s, rules.get(s).asset_class) == name]
     # Accounts on paper share one market; a real venue tells the prices of what is routed there.
     may = own if isinstance(settings, RealVenueConfig) else list(config.market.symbols)

@@ -138,7 +138,9 @@ def read(path: Path) -> tuple[Report, str]:
 def lines_of(report: Report) -> Iterator[str]:
     """The report for a person, line by line."""
     place = f"{report.kind} {report.environment}".strip()
-    yield f"{'PASSED' if report.passed else 'FAILED'}: dry run of {report.account} ({place})"
+    word = "PASSED" if report.passed else "FAILED"
+    part = "" if report.orders else ", of the part that reads alone"
+    yield f"{word}: dry run of {report.account} ({place}){part}"
     yield f"  account {report.account_id}, {report.symbol}, {rfc3339(report.at)}"
     yield f"  evidence: {report.evidence}"
     yield f"  version {report.version}, config {report.config_digest[:16]}"
