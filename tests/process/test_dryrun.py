@@ -174,9 +174,12 @@ def test_C502_a_kill_ends_a_dry_run_which_has_failed_then_and_everything_is_clos
     finally:
         run.kill()
         run.wait()
-    content = json.loads(told)["content"]
-    assert (run.returncode, content["passed"]) == (FAILED, False)
-    assert "trouble" in bad(content)
+    if json.loads(killed.stdout)["fenced"] is None:
+        content = json.loads(told)["content"]
+        assert (run.returncode, content["passed"]) == (FAILED, False)
+        assert "trouble" in bad(content)
+    else:  # a busy machine: its loop did not acknowledge in time, and the kill ended it
+        assert (run.returncode, told) == (-signal.SIGKILL, b"")
     assert at.server is not None
     assert at.server.end() == {"positions": {}, "open_orders": []}
 
