@@ -133,7 +133,7 @@ class Engine:
                 spawn=self._tasks.spawn,
                 outside=outside,
                 resiliency=world.config.resiliency,
-                symbols=_routed(world, name),
+                symbols=_traded(world, name),
                 jitter=jitter,
             )
             for name, broker in brokers.items()
@@ -449,6 +449,16 @@ class Engine:
         error = cancelled.failure_of(pump)
         if error is not None and not (self._stopped and pump.cancelled()):
             self._failed(error)
+
+
+def _traded(world: World, account: str) -> tuple[str, ...]:
+    """The watched symbols that may be traded in an account: those that are routed there, and in the
+    fallback whatever its venue trades (A-240)."""
+    config = world.config
+    if account != config.account.fallback:
+        return _routed(world, account)
+    trades = config.brokers.of(account).asset_classes
+    return tuple(s for s in config.market.symbols if world.instrument(s).asset_class in trades)
 
 
 def _routed(world: World, account: str) -> tuple[str, ...]:
