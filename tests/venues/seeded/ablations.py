@@ -107,7 +107,7 @@ ABLATIONS: Final = (
     SeededAblation(
         name="an order in doubt is sent again under a new id",
         venue="alpaca",
-        caught_by=("twice",),
+        caught_by=("twice", "given up"),
         patch=_shared("ambiguous submit sent again under a new id"),
         seed=0,
     ),
