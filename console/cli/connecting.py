@@ -26,6 +26,7 @@ from console.host.untraded import demand_untraded
 from console.host.venue_keys import VenueKeys
 from console.host.wiring import JOURNAL
 from engine.config import Config, ConfigError, amended, from_mapping, load, parse
+from engine.config.accounts import is_real
 from engine.config.render import written
 from engine.config.toml import read_toml
 from engine.config.venue import RealVenueConfig
@@ -332,7 +333,7 @@ def _config(host: Host, path: Path, text: str, name: str) -> Config:
 def _kind(config: Config, name: str) -> str:
     if name in config.brokers.names:
         return config.brokers.kind_of(name)
-    names = [known for known in config.brokers.names if _is_real(config, known)]
+    names = [known for known in config.brokers.names if is_real(config, known)]
     raise CommandFailed(
         ExitCode.USAGE,
         f"There is no account named {clean_text(name, 64)!r}: {', '.join(names)} are allowed, and "
@@ -341,14 +342,10 @@ def _kind(config: Config, name: str) -> str:
     )
 
 
-def _is_real(config: Config, name: str) -> bool:
-    return isinstance(config.brokers.of(name), RealVenueConfig)
-
-
 def _guide(config: Config, kind: str) -> Guide:
     found = guide_of(kind)
     if found is None:
-        names = [known for known in config.brokers.names if _is_real(config, known)]
+        names = [known for known in config.brokers.names if is_real(config, known)]
         raise CommandFailed(
             ExitCode.USAGE,
             f"A {kind} account needs no setting up: {', '.join(names)} are allowed.",

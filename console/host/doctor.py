@@ -128,7 +128,7 @@ def _venues(host: Host, config: Config) -> Iterator[Finding]:
     """What the accounts at real venues answer; those that lack a library or a key are not asked,
     nor is any while somebody holds the accounts."""
     try:
-        plans = wiring.real_accounts(config, SystemClock())
+        plans = wiring.real_setups(config, SystemClock())
     except (BadFile, wiring.SectorFileError):
         return  # told with the calendars
     plans = {

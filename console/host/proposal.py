@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from console.host.config_edit import Change, Edit, value_in
 from engine.config import Config, opened
+from engine.config.accounts import is_real
 from engine.config.venue import RealVenueConfig
 from engine.domain.account import Account
 from engine.domain.instrument import parse
@@ -19,7 +20,7 @@ _DEFAULTS: Final = Config.model_construct()
 
 def has_real(config: Config) -> bool:
     """Whether the primary account is at a real venue already."""
-    return isinstance(config.brokers.of(config.account.primary), RealVenueConfig)
+    return is_real(config, config.account.primary)
 
 
 def fitting(symbols: Iterable[str], asset_classes: Sequence[str]) -> tuple[str, ...]:

@@ -37,12 +37,6 @@ def as_traded(config: Config) -> Config:
     return config.model_copy(update={"brokers": BrokersConfig(kinds, tables)})
 
 
-def followed_accounts(config: Config) -> dict[str, RealVenueConfig]:
-    """The accounts whose venues' prices are followed, by name, with their own settings."""
-    found = {name: config.brokers.of(name) for name in opened(config)}
-    return {name: one for name, one in found.items() if isinstance(one, RealVenueConfig)}
-
-
 def demand_paper(settings: VenueConfig, name: str) -> None:
     """Raise RuntimeError where an account of mode shadow is anything but a paper account of this
     process: a defect of ours, found before anything is opened."""

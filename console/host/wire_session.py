@@ -24,7 +24,8 @@ from console.host.wire_recorder import (
     redaction_of,
     write_lines,
 )
-from engine.config import Config, opened
+from engine.config import Config
+from engine.config.accounts import real_accounts
 from engine.config.venue import RealVenueConfig
 from engine.domain.instant import rfc3339
 from engine.domain.text import clean_text
@@ -40,7 +41,7 @@ def record(host: Host, folder: Path, *, seconds: float, quiet: bool) -> list[Pat
     the config has no such account, where an engine trades one, and where a file cannot be written.
     """
     config = host.config()
-    names = [name for name in opened(config) if _is_real(config, name)]
+    names = list(real_accounts(config))
     if not names:
         raise CommandFailed(
             ExitCode.USAGE,
@@ -112,7 +113,3 @@ async def _listen(connection: Connection, seconds: float) -> None:
 async def _drain(stream: AsyncIterator[Any]) -> None:
     async for _ in stream:
         pass
-
-
-def _is_real(config: Config, name: str) -> bool:
-    return isinstance(config.brokers.of(name), RealVenueConfig)

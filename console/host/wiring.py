@@ -34,10 +34,10 @@ from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
 from console.host.secrets import KNOWN, SecretError, SecretStore
 from console.host.sectors import SectorFileError, sectors
-from console.host.shadow import as_traded, demand_paper, followed_accounts
+from console.host.shadow import as_traded, demand_paper
 from console.host.venues import venues
 from engine.config import Config, account_id, digest, opened
-from engine.config.accounts import routed
+from engine.config.accounts import real_accounts, routed_symbols
 from engine.config.venue import RealVenueConfig
 from engine.core.fixed import calendar_of, contradiction, other_mode
 from engine.domain.instrument import Instrument
@@ -410,7 +410,7 @@ def _setup_of(
     )
 
 
-def real_accounts(config: Config, clock: Clock) -> dict[str, VenueSetup]:
+def real_setups(config: Config, clock: Clock) -> dict[str, VenueSetup]:
     """What each account at a real venue is opened for, to be asked without an engine and without
     prices; its market's symbols are those that are routed there.
 
@@ -419,21 +419,16 @@ def real_accounts(config: Config, clock: Clock) -> dict[str, VenueSetup]:
     table = _table(config)
     known = Instruments(table)
     found = {}
-    for name in opened(config):
-        if isinstance(config.brokers.of(name), RealVenueConfig):
-            plan = _setup_of(config, name, table, clock, own=False)
-            market = _market_of(config, known, name)
-            found[name] = msgspec.structs.replace(plan, market=market, prices=PriceSource.BY_HAND)
+    for name in real_accounts(config):
+        plan = _setup_of(config, name, table, clock, own=False)
+        market = _market_of(config, known, name)
+        found[name] = msgspec.structs.replace(plan, market=market, prices=PriceSource.BY_HAND)
     return found
 
 
 def _market_of(config: Config, known: Instruments, name: str) -> Any:
     """`[market]` with those symbols alone that are routed to the account of that name."""
-    symbols = tuple(
-        symbol
-        for symbol in config.market.symbols
-        if routed(config, symbol, known.get(symbol).asset_class) == name
-    )
+    symbols = routed_symbols(config, name, known.get)
     return config.market.model_copy(update={"symbols": symbols})
 
 
@@ -518,7 +513,7 @@ def _followed(config: Config, plan: VenueSetup, exchange: Exchange) -> Mapping[s
     """The prices of the real venues that are routed to, by the account's name, which `exchange`
     meets too; nothing of the accounts there is opened (mode shadow)."""
     known, markets = Instruments(plan.instruments), dict[str, MarketData]()
-    for name, settings in followed_accounts(config).items():
+    for name, settings in real_accounts(config).items():
         market = _market_of(config, known, name)
         if not market.symbols:
             continue

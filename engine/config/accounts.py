@@ -1,9 +1,12 @@
 """Which accounts a config opens, and what each is known by (INTERFACE, Several accounts)."""
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 from engine.config.model import Config
 from engine.config.trading import RouteConfig
+from engine.config.venue import RealVenueConfig
+from engine.domain.instrument import Instrument
 
 
 def opened(config: Config) -> tuple[str, ...]:
@@ -19,6 +22,20 @@ def opened(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if name))
 
 
+def is_real(config: Config, name: str) -> bool:
+    """Whether the account of that name is at a real venue, its test environment included."""
+    return isinstance(config.brokers.of(name), RealVenueConfig)
+
+
+def real_accounts(config: Config) -> dict[str, RealVenueConfig]:
+    """The settings of the opened accounts that are at real venues, by name, the primary first.
+
+    Every name that the config opens must have its table, as in a config that was loaded.
+    """
+    found = {name: config.brokers.of(name) for name in opened(config)}
+    return {name: one for name, one in found.items() if isinstance(one, RealVenueConfig)}
+
+
 def routed(config: Config, symbol: str, asset_class: str) -> str:
     """The name of the account of the first of `[[routes]]` that matches the symbol and its asset
     class; without a match the primary account's."""
@@ -30,6 +47,20 @@ def routed_among(config: Config, symbol: str, asset_class: str) -> tuple[str, ..
     account's alone."""
     route = _route(config, symbol, asset_class)
     return (config.account.primary,) if route is None else (route.broker, *route.also)
+
+
+def routed_symbols(
+    config: Config, name: str, instrument_of: Callable[[str], Instrument]
+) -> tuple[str, ...]:
+    """The watched symbols whose orders go to the account of that name.
+
+    `instrument_of` tells the instrument of a symbol, whose asset class a route may go by.
+    """
+    return tuple(
+        symbol
+        for symbol in config.market.symbols
+        if routed(config, symbol, instrument_of(symbol).asset_class) == name
+    )
 
 
 def _route(config: Config, symbol: str, asset_class: str) -> RouteConfig | None:

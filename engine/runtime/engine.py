@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from engine.config.accounts import routed
+from engine.config.accounts import routed_symbols
 from engine.core.driver import Core, RuleFailedError, Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -306,8 +306,10 @@ class Engine:
         await self._links.begun()
         self.step(Ready())
         for feed in self._feeds:
-            every = self.world.config.market.symbols
-            symbols = _routed(self.world, feed.account) if feed.account else every
+            world = self.world
+            symbols = world.config.market.symbols
+            if feed.account:
+                symbols = routed_symbols(world.config, feed.account, world.instrument)
             self._pump(feed.run(symbols if self.world.follows_bars else ()))
 
     async def run(self) -> None:
@@ -456,16 +458,6 @@ def _traded(world: World, account: str) -> tuple[str, ...]:
     fallback whatever its venue trades (A-240)."""
     config = world.config
     if account != config.account.fallback:
-        return _routed(world, account)
+        return routed_symbols(config, account, world.instrument)
     trades = config.brokers.of(account).asset_classes
     return tuple(s for s in config.market.symbols if world.instrument(s).asset_class in trades)
-
-
-def _routed(world: World, account: str) -> tuple[str, ...]:
-    """The watched symbols whose orders go to an account."""
-    config = world.config
-    return tuple(
-        symbol
-        for symbol in config.market.symbols
-        if routed(config, symbol, world.instrument(symbol).asset_class) == account
-    )

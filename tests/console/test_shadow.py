@@ -12,8 +12,9 @@ from brokers.paper.settings import PaperConfig
 from brokers.paper.setup import PaperConnection
 from console.host import wiring
 from console.host.memory_latch import MemoryLatch
-from console.host.shadow import as_traded, demand_paper, followed_accounts
+from console.host.shadow import as_traded, demand_paper
 from engine.config import Config
+from engine.config.accounts import real_accounts
 from engine.domain.market import Bar, MarketEvent, Quote
 from engine.runtime.clock import SystemClock
 from tests.configs import from_mapping
@@ -46,7 +47,7 @@ def test_every_account_at_a_real_venue_is_a_paper_account_of_its_name() -> None:
         assert (settings.initial_cash, settings.slippage_bps) == (5000, 7)
         assert settings.participation == 1
         assert settings.account_id == "", "its id is its name: the real one is nobody's business"
-    assert list(followed_accounts(config())) == ["alpaca", "second", "binance"]
+    assert list(real_accounts(config())) == ["alpaca", "second", "binance"]
 
 
 def test_another_mode_is_left_as_it_is() -> None:

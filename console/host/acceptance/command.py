@@ -19,7 +19,7 @@ from console.host.supervisor import Launch, in_sentences, locked
 from console.host.venue_visit import visit
 from engine.analytics.acceptance import Criterion, Life, Run, judged, lives_of
 from engine.config import Config, account_id, digest, limits_digest, opened
-from engine.config.accounts import routed
+from engine.config.accounts import routed_symbols
 from engine.config.venue import RealVenueConfig, SimulatedVenueConfig
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.money import plain
@@ -77,7 +77,7 @@ def _read_only(host: Host, config: Config, name: str) -> Report:
     No order was sent, and so it is no ground for real money. Raises CommandFailed.
     """
     with in_sentences(config):
-        plan = wiring.real_accounts(config, SystemClock())[name]
+        plan = wiring.real_setups(config, SystemClock())[name]
     host.make_state_dir()
     found = visit(host, config, {name: plan})
     told = {row.check: row.found for row in found}
@@ -145,9 +145,9 @@ def checked(config: Config, name: str, symbol: str) -> str:
             raise CommandFailed(ExitCode.USAGE, missing, "LIBRARY")
     with in_sentences(config):
         rules = wiring.instruments(config, simulated=config.market.source == "simulated")
-    own = [s for s in config.market.symbols if routed(config, s, rules.get(s).asset_class) == name]
+    own = routed_symbols(config, name, rules.get)
     # Accounts on paper share one market; a real venue tells the prices of what is routed there.
-    may = own if isinstance(settings, RealVenueConfig) else list(config.market.symbols)
+    may = own if isinstance(settings, RealVenueConfig) else config.market.symbols
     if symbol and symbol not in may:
         text = f'--symbol "{symbol}": allowed is {", ".join(may) or "nothing, with these routes"}.'
         raise CommandFailed(ExitCode.USAGE, text, "INVALID_INPUT")

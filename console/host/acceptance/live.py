@@ -1,8 +1,8 @@
 """What a start with real money asks for (M-80, C-706, C-707)."""
 
 from console.host.place import version
-from engine.config import Config, limits_digest, opened
-from engine.config.venue import RealVenueConfig
+from engine.config import Config, limits_digest
+from engine.config.accounts import real_accounts
 from engine.core.rollout import Wanted, missing
 from engine.domain.instant import Nanos
 from engine.domain.run import Mode
@@ -11,11 +11,10 @@ from engine.state.book import Book
 
 def live_accounts(config: Config) -> tuple[Wanted, ...]:
     """The accounts of real money that a config opens; none in another mode than live."""
-    found = {name: config.brokers.of(name) for name in opened(config)}
+    found = real_accounts(config) if config.mode is Mode.LIVE else {}
     return tuple(
         Wanted(name=name, kind=config.brokers.kind_of(name), at_venue=settings.is_at_venue)
         for name, settings in found.items()
-        if config.mode is Mode.LIVE and isinstance(settings, RealVenueConfig)
     )
 
 
