@@ -34,6 +34,7 @@ from console.host.whereabouts import was_used
 from engine.analytics.status import status_of
 from engine.calendars import calendar
 from engine.config import Config, account_id, opened
+from engine.config.accounts import real_accounts
 from engine.config.profiles import limits, worst_case
 from engine.config.venue import RealVenueConfig
 from engine.domain.instant import rfc3339
@@ -126,7 +127,12 @@ def examine(host: Host) -> Iterator[Finding]:
 
 def _venues(host: Host, config: Config) -> Iterator[Finding]:
     """What the accounts at real venues answer; those that lack a library or a key are not asked,
-    nor is any while somebody holds the accounts."""
+    nor is any while somebody holds the accounts, or in mode shadow (U-40)."""
+    if config.mode is Mode.SHADOW:
+        text = "the account is not asked: mode shadow opens prices alone, and others may trade it"
+        for name in real_accounts(config):
+            yield Finding("link", name, Diagnosis(None, text))
+        return
     try:
         plans = wiring.real_setups(config, SystemClock())
     except (BadFile, wiring.SectorFileError):

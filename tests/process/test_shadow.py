@@ -6,6 +6,7 @@ for somebody else stays as it was.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -160,3 +161,18 @@ async def test_a_journal_of_another_mode_is_refused_before_anything_is_opened(
         assert done.returncode == 2
         assert 'This journal is of mode "paper" and the config says mode = "shadow"' in done.stderr
         assert server.requests == []
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_U40_doctor_asks_nothing_about_the_account_and_says_so(
+    name: str, tmp_path: Path
+) -> None:
+    async with serving(name) as server:
+        program = Program(tmp_path)
+        program.environment |= VENUES[name].environment
+        program.configure('mode = "shadow"\n' + config(name, server, tmp_path))
+        done = await asyncio.to_thread(program.run, "doctor", "--json")
+        assert server.requests == [], "another engine may trade that account"
+        rows = [row for row in json.loads(done.stdout)["checks"] if row["account"] == name]
+        assert [(row["check"], row["result"]) for row in rows] == [("link", "warn")], rows
+        assert "mode shadow" in rows[0]["text"]
