@@ -66,8 +66,8 @@ def connected(host: Host, command: str) -> Client:
 def moved_to(host: Host) -> Path | None:
     """Where the state folder is by now that was moved under the engine that holds its accounts; a
     warning names both. None where no engine holds them. Raises CommandFailed."""
+    from console.host.account_locks import lock_files, trader
     from console.host.locks import LockError
-    from console.host.supervisor import lock_files, trader
     from console.host.whereabouts import place_of
 
     folder = host.state_dir
@@ -258,8 +258,8 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
     """The status as the journal knows it, and a line that says so. Raises CommandFailed."""
     import time
 
+    from console.host.account_locks import lock_files, trader
     from console.host.locks import LockError
-    from console.host.supervisor import lock_files, trader
     from console.host.wiring import JOURNAL, SectorFileError, restored, world_at_rest
     from engine.analytics.status import status_of
     from engine.reference.textfile import BadFile

@@ -27,8 +27,8 @@ def reset(host: Host, confirm: str, *, as_json: bool) -> None:
     Files of somebody else that lie there stay. Raises CommandFailed: not confirmed, not of a paper
     account alone, or of an engine with real money (4); an engine works there (5); or failed.
     """
+    from console.host.account_locks import account_locks, lock_files
     from console.host.locks import Work, forget
-    from console.host.supervisor import account_locks, lock_files
 
     folder = host.state_dir
     if confirm != CONFIRM:

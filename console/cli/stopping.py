@@ -40,7 +40,7 @@ def _terminated(host: Host, error: CommandFailed) -> int:
 
     Raises `error` where there is none.
     """
-    from console.host.supervisor import lock_files, trader
+    from console.host.account_locks import lock_files, trader
 
     try:
         # Anybody may lock a folder; the file of an account says who trades it.

@@ -21,13 +21,13 @@ from brokers.paper.setup import book_name
 from console.host import paths, wiring
 from console.host.acceptance.live import against_live
 from console.host.acceptance.order_check import place_and_cancel
+from console.host.account_locks import lock_files, trader
 from console.host.diagnosis import Diagnosis
 from console.host.locks import LockError, Work
 from console.host.output import CommandFailed, ExitCode, counted, document, say
 from console.host.place import Host
 from console.host.secrets import SecretError, SecretStore
 from console.host.shadow import as_traded
-from console.host.supervisor import lock_files, trader
 from console.host.venue_checks import Finding
 from console.host.venue_visit import visit
 from console.host.whereabouts import was_used

@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 from brokers import venue_kinds
 from console.commands.arguments import KillArgs
 from console.host import paths, wiring
+from console.host.account_locks import lock_files
 from console.host.claims import Claims, HeldElsewhere
 from console.host.conversion import convert
 from console.host.fencing import FenceFailed, Patience, fence
@@ -29,7 +30,6 @@ from console.host.operations import halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host
 from console.host.shadow import as_traded
-from console.host.supervisor import lock_files
 from console.host.whereabouts import (
     locked_by_others,
     place_of,

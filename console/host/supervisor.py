@@ -7,11 +7,9 @@ entries, keep protective stops, drain and end the process (DESIGN, Console).
 
 import asyncio
 import logging
-import os
-import shlex
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,33 +17,24 @@ from typing import TYPE_CHECKING, Any, Final
 from brokers import LibraryUnusable, unclaimed
 from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.book import BookError
-from console.host import logs, paths, wiring
+from console.host import logs, wiring
 from console.host.acceptance.live import against_live
-from console.host.claims import GATHER_SECONDS, Claims, HeldElsewhere, started
+from console.host.account_locks import account_locks, claims_of
+from console.host.claims import Claims, HeldElsewhere, started
 from console.host.control import ControlServer
 from console.host.detach import Tether, has_terminal
+from console.host.farewell import farewell, tell
 from console.host.follow import SignalFile, demand_followable
 from console.host.kill_report import KillReport
-from console.host.locks import (
-    AccountHeld,
-    AccountLock,
-    Holder,
-    LockError,
-    Work,
-    holder,
-    not_lockable,
-)
 from console.host.operations import Operations
 from console.host.outcry import cry
-from console.host.output import CommandFailed, ExitCode, warn
-from console.host.place import Host, program, version
+from console.host.output import CommandFailed, ExitCode
+from console.host.place import Host, version
 from console.host.recording import is_over
 from console.host.secrets import SecretError, forbid_core_dumps
-from console.host.shadow import as_traded
-from console.host.whereabouts import under_another_name
 from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
 from console.terminal.signals import install_signals
-from engine.config import Config, account_id, opened
+from engine.config import Config
 from engine.domain.inputs import Trouble
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.text import clean_text
@@ -153,81 +142,6 @@ def locked(host: Host, plan: Launch, *, warning: str = "") -> int:
             return serve(plan)
         finally:
             logging_.finish()
-
-
-def account_locks(host: Host, config: Config, folder: Path, work: Work = Work.ENGINE) -> ExitStack:
-    """The locks of every account, or none; `work` is what they are for.
-
-    Raises CommandFailed: one is held (5), or failed.
-    """
-    with ExitStack() as locks:
-        try:
-            if why := not_lockable(folder):
-                warn(
-                    f"{folder} cannot be locked itself: {why}; only the files in "
-                    f"{paths.lock_dir(host.environ)} keep a second engine away, so leave them there"
-                )
-            for path in lock_files(host, config, folder):
-                locks.enter_context(AccountLock.acquire(path, state_dir=folder, work=work))
-            # A folder that was moved under its engine is still the one that it works on.
-            for path, one in under_another_name(paths.lock_dir(host.environ), folder).items():
-                raise AccountHeld(path, one)
-        except AccountHeld as held:
-            raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
-        except LockError as error:
-            raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
-        return locks.pop_all()
-
-
-def claims_of(
-    host: Host,
-    config: Config,
-    folder: Path,
-    work: Work = Work.ENGINE,
-    *,
-    gather_seconds: float = GATHER_SECONDS,
-) -> Claims:
-    """The locks of the real accounts by the ids that their venues will answer; none is had yet, and
-    in mode shadow none ever is.
-
-    `work` and `gather_seconds` are as in `Claims`. Raises CommandFailed where there is no folder
-    for them.
-    """
-    try:
-        locks = paths.lock_dir(host.environ)
-        return Claims(locks, as_traded(config), folder, work=work, gather_seconds=gather_seconds)
-    except paths.PathError as error:
-        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
-
-
-def lock_files(host: Host, config: Config, folder: Path) -> tuple[Path, ...]:
-    """What an engine on this state folder locks, in the one order in which it is taken.
-
-    It is a file for each account and then the folder itself, where it is there and the system
-    can lock folders.
-
-    A paper account in another process is one account for every state folder that names it; those
-    of this process share the lock of their folder. In mode shadow no other account is touched, and
-    none is locked. Raises CommandFailed.
-    """
-    config = as_traded(config)
-    try:
-        locks = paths.lock_dir(host.environ)
-        found = set()
-        for name in opened(config):
-            address = config.brokers.address_of(name)
-            kind, where = config.brokers.kind_of(name), Path(address) if address else folder
-            found.add(paths.account_lock_file(locks, kind, account_id(config, name), where))
-    except paths.PathError as error:
-        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
-    itself = (folder,) if folder.is_dir() and not not_lockable(folder) else ()
-    return (*sorted(found), *itself)
-
-
-def trader(locks: Iterable[Path]) -> Holder | None:
-    """Who holds one of the locks now. Raises LockError."""
-    found = (holder(path) for path in locks)
-    return next((one for one in found if one is not None), None)
 
 
 def serve(plan: Launch) -> int:
@@ -561,28 +475,3 @@ class Supervisor:
             profit_colours=look.profit_colours,
             refresh_hz=look.refresh_hz,
         )
-
-
-def farewell(folder: Path, why: str) -> str:
-    """The lines that say that the engine goes on, and how to reach it."""
-    where = f"{program()} --state-dir {shlex.quote(str(folder))}"
-    lines = (
-        f"{why}: the engine goes on without it, as process {os.getpid()}.",
-        f"  what it does:     {where} status",
-        f"  halt and flatten: {where} kill",
-        "  end it in order, protective stops stay at the broker:",
-        f"                    {where} stop",
-        f"  a new console:    end it in order, then {where}",
-    )
-    _log.warning("%s", lines[0])
-    return "\n".join(lines) + "\n"
-
-
-def tell(text: str) -> None:
-    """Writes to stderr, and never waits for a reader."""
-    try:
-        target = logs.StderrTarget()
-    except OSError:
-        return  # there is no stderr any more
-    target.put(text.encode("utf-8", "backslashreplace"))
-    target.close(0.5)

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 import msgspec
 
 from brokers import VenueSetup
+from console.host.account_locks import account_locks, claims_of
 from console.host.locks import Work
 from console.host.place import Host
-from console.host.supervisor import account_locks, claims_of
 from console.host.venue_checks import Finding, examine_all
 from engine.config import Config
 

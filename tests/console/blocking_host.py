@@ -5,8 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+from console.host.account_locks import account_locks
 from console.host.place import Host
-from console.host.supervisor import Launch, Supervisor, account_locks
+from console.host.supervisor import Launch, Supervisor
 
 
 async def block(folder: Path) -> None:

@@ -25,10 +25,10 @@ from console.cli.program import hoisted, main
 from console.commands.arguments import OrderArgs, SignalArgs
 from console.host.client import Client, NoAnswer, address
 from console.host.conversion import convert
+from console.host.farewell import farewell
 from console.host.operations import place_order, verdict
 from console.host.output import counted
 from console.host.requests import CommandError
-from console.host.supervisor import farewell
 from console.ui.lines import line_of
 from engine.analytics.status import status_of
 from engine.domain import events as ev

@@ -11,8 +11,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from console.host.farewell import farewell
 from console.host.locks import holder
-from console.host.supervisor import farewell
 from storage.verify import verify
 from tests.console.program import MAIN, ROOT, Program
 

@@ -13,11 +13,11 @@ import pytest
 from console.desk.past import PastDesk
 from console.desk.review import review
 from console.host import wiring
+from console.host.account_locks import account_locks, lock_files
 from console.host.locks import AccountLock, holder
 from console.host.memory_latch import MemoryLatch
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import Host
-from console.host.supervisor import account_locks, lock_files
 from console.virtual import MONDAY, Rehearsal, rehearse
 from engine.domain import commands as ask
 from engine.domain import events as ev

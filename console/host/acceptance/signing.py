@@ -13,10 +13,11 @@ from console.host import wiring
 from console.host.acceptance import report as reports
 from console.host.acceptance.live import live_accounts
 from console.host.acceptance.report import Report, ReportError
+from console.host.account_locks import account_locks
 from console.host.locks import Work
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host, version
-from console.host.supervisor import account_locks, in_sentences
+from console.host.supervisor import in_sentences
 from engine.config import Config, limits_digest
 from engine.config.profiles import limits, worst_case
 from engine.core.rollout import faults
