@@ -22,7 +22,7 @@ from console.host.output import CommandFailed, ExitCode, document, say, warn
 from console.host.place import PROGRAM, Host
 from console.host.proposal import candidates, is_decided, proposed
 from console.host.secrets import forbid_core_dumps
-from console.host.untraded import demand_untraded
+from console.host.untraded import demand_untraded, untraded
 from console.host.venue_keys import VenueKeys
 from console.host.wiring import JOURNAL
 from engine.config import Config, ConfigError, amended, from_mapping, load, parse
@@ -137,7 +137,8 @@ class Setup:
 
     def _looked(self) -> Look:
         symbols = self._candidates()
-        return look_at(setup_of(self._config, self._name, self._keys.get, symbols), symbols)
+        with untraded(self._host, self._config, self._name):
+            return look_at(setup_of(self._config, self._name, self._keys.get, symbols), symbols)
 
     def _candidates(self) -> tuple[str, ...]:
         guide = self._guide

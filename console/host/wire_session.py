@@ -16,7 +16,7 @@ from console.host.look import Look, look_on, setup_of
 from console.host.output import CommandFailed, ExitCode, counted, say, warn
 from console.host.place import Host, version
 from console.host.secrets import KNOWN, SecretError, SecretStore
-from console.host.untraded import demand_untraded
+from console.host.untraded import demand_untraded, untraded
 from console.host.wire_recorder import (
     Recorder,
     RecordingError,
@@ -71,7 +71,7 @@ def _one(host: Host, config: Config, name: str, folder: Path, seconds: float) ->
         with contextlib.suppress(SecretError):
             secrets.append(store.get(variable).reveal())
     try:
-        with tapped(recorder):
+        with untraded(host, config, name), tapped(recorder):
             look = asyncio.run(_session(config, name, store, seconds))
     except (BrokerError, LibraryUnusable, BadFile) as error:
         warn(f"{name}: {clean_text(KNOWN.redact(str(error)), 600)}")
