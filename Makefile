@@ -1,5 +1,6 @@
 # make run   opens the console            make test      every check and test
-# make check the fast half, under 60 s    make test-all  the suite on every Python 3.11..3.13 here
+# make check the fast half, some minutes  make test-all  the suite on every Python 3.11..3.13 here
+# make bench the measured rows, 8 minutes make lock      the pinned libraries, resolved anew
 # make simulate ARGS="--to 25000 liar"     seeds of the harsh venues, on from where they stopped
 # make venue-seeds ARGS="okx --to 1000"    the whole engine at the venues' local servers, likewise
 # make first-hours   what the default earns in the simulated market: 100 seeds of four hours
@@ -18,7 +19,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help run test check test-all lint typing kill-states bench bench-long simulate venue-seeds first-hours watched-hour calendars lock screenshots clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 5
+	@sed -n 's/^# //p' Makefile | head -n 6
 
 run: $(STAMP)
 	@$(BIN)/meridian-tui $(ARGS)
