@@ -7,12 +7,11 @@ from brokers.guide import Guide
 from console.host.look import Look
 from console.host.output import CommandFailed, ExitCode, counted, warn
 from console.host.secrets import KNOWN
+from engine.core.machine import SKEW
+from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import plain
 from engine.domain.text import clean_text
 from engine.ports import Ambiguous, AuthFailed, NotSent, Throttled
-
-LARGEST_OFFSET: Final = 5.0
-"""Seconds between two clocks from which on their difference is told as trouble."""
 
 MOST_SHOWN: Final = 20
 
@@ -37,7 +36,7 @@ def show(look: Look, tell: Callable[[str], None]) -> None:
         tell("  it does not tell its time")
     else:
         tell(f"  its clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} ours")
-        if abs(ahead) > LARGEST_OFFSET:
+        if abs(ahead) * NS_PER_SECOND > SKEW:
             warn("The clocks differ too much to trade: set this machine's by NTP.")
     if look.stream_refused:
         warn(f"Requests are answered, and the stream is refused: {look.stream_refused}")

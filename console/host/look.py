@@ -15,6 +15,7 @@ import msgspec
 
 from brokers import Connection, PriceSource, Secret, TellsIdentity, VenueSetup, open_venue
 from brokers.net.identity import UNTOLD, Rights
+from console.host.venue_clock import clock_offset
 from engine.config import Config, account_id
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_SECOND
@@ -153,10 +154,9 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _clock_offset(broker: Broker) -> float | None:
-    """Seconds by which the venue's clock is ahead, as of the middle of one question."""
-    before = time.time_ns()
+    """Seconds by which the venue's clock is ahead; None where it does not tell."""
     try:
-        theirs = await broker.server_time()
+        ahead, _ = await clock_offset(broker, SystemClock())
     except Rejected:
         return None
-    return (theirs - (before + time.time_ns()) // 2) / NS_PER_SECOND
+    return ahead / NS_PER_SECOND

@@ -12,6 +12,7 @@ from brokers import Connection, LibraryUnusable, TellsIdentity, VenueSetup, open
 from brokers.net.identity import Identity
 from console.host.diagnosis import Diagnosis, within
 from console.host.secrets import KNOWN
+from console.host.venue_clock import clock_offset
 from engine.calendars import calendar
 from engine.config.venue import RealVenueConfig
 from engine.core.machine import SKEW
@@ -176,11 +177,7 @@ async def _offset(patient: Patient) -> Diagnosis:
     """How far the machine's clock is from the venue's, half of the round trip taken off."""
     if patient.settings.is_canned:
         return CANNED
-    clock = patient.clock
-    before, began = clock.now(), clock.monotonic()
-    there = await patient.broker.server_time()
-    trip = clock.monotonic() - began
-    return judged_offset(there - (before + trip // 2), trip)
+    return judged_offset(*await clock_offset(patient.broker, patient.clock))
 
 
 def judged_offset(offset: Nanos, trip: Nanos) -> Diagnosis:
