@@ -260,7 +260,8 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
 
     from console.host.account_locks import lock_files, trader
     from console.host.locks import LockError
-    from console.host.wiring import JOURNAL, SectorFileError, restored, world_at_rest
+    from console.host.restoring import restored
+    from console.host.wiring import JOURNAL, SectorFileError, world_at_rest
     from engine.analytics.status import status_of
     from engine.reference.textfile import BadFile
     from storage.errors import JournalError

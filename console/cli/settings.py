@@ -53,12 +53,13 @@ def init(host: Host, *, as_json: bool) -> None:
 def check(host: Host, *, as_json: bool) -> None:
     """Says whether the config, with the files that it names, could start an engine."""
     from console.host import wiring
+    from console.host.data_files import read_files
     from console.host.follow import demand_followable
 
     path = host.config_file()
     config = host.config()
     try:
-        wiring.read_files(config)
+        read_files(config)
         demand_followable(config)
         if config.market.source == "replay":
             check_bars(Path(config.market.file), not_after=time.time_ns())

@@ -22,10 +22,12 @@ from console.host import paths, wiring
 from console.host.acceptance.live import against_live
 from console.host.acceptance.order_check import place_and_cancel
 from console.host.account_locks import lock_files, trader
+from console.host.data_files import instruments
 from console.host.diagnosis import Diagnosis
 from console.host.locks import LockError, Work
 from console.host.output import CommandFailed, ExitCode, counted, document, say
 from console.host.place import Host
+from console.host.restoring import restored
 from console.host.secrets import SecretError, SecretStore
 from console.host.shadow import as_traded
 from console.host.venue_checks import Finding
@@ -243,7 +245,7 @@ def _books(host: Host, config: Config) -> Diagnosis:
     That it can be restored is tried by that (P-47).
     """
     try:
-        book, _ = wiring.restored(host.state_dir / wiring.JOURNAL)
+        book, _ = restored(host.state_dir / wiring.JOURNAL)
         found = status_of(wiring.world_at_rest(config, book), time.time_ns())
     except JournalError:
         return Diagnosis(None, "the journal cannot be restored: see its row")
@@ -267,7 +269,7 @@ def _rollout(host: Host, config: Config) -> Diagnosis:
     if config.mode is not Mode.LIVE:
         return Diagnosis(True, f"mode {config.mode.value}: no real money is traded")
     try:
-        book, _ = wiring.restored(host.state_dir / wiring.JOURNAL)
+        book, _ = restored(host.state_dir / wiring.JOURNAL)
     except JournalError:
         return Diagnosis(None, "the journal cannot be restored: see its row")
     if against := against_live(config, book, time.time_ns()):
@@ -371,7 +373,7 @@ def _market(_host: Host, config: Config) -> Diagnosis:
 
 def _calendars(_host: Host, config: Config) -> Diagnosis:
     try:
-        rules = wiring.instruments(config, simulated=config.market.source == "simulated")
+        rules = instruments(config, simulated=config.market.source == "simulated")
     except BadFile as error:
         return Diagnosis(False, str(error))
     names = sorted({rules.get(symbol).calendar for symbol in config.market.symbols})

@@ -26,6 +26,7 @@ from console.host.crash import crashed
 from console.host.kill_report import PROOF_SECONDS, KillReport
 from console.host.output import warn
 from console.host.place import version
+from console.host.restoring import restored
 from console.host.secrets import SecretError
 from console.host.whereabouts import (
     books,
@@ -160,7 +161,7 @@ def _worked(job: _Job, known: Book | None) -> dict[str, Any]:
 def _read(journal: Path) -> Book | None:
     """What the journal tells, None where it cannot be read; nothing is written to it."""
     try:
-        book, _ = wiring.restored(journal)
+        book, _ = restored(journal)
     except Exception as error:  # whatever is wrong with it, a kill goes on
         why = str(error) if isinstance(error, JournalError) else "what it holds makes no sense"
         warn(

@@ -6,8 +6,7 @@ and the market, and hands all of it to the engine. It starts nothing.
 
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -26,16 +25,22 @@ from brokers import (
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.exchange import Exchange
-from brokers.paper.instruments import Instruments, load_instruments
+from brokers.paper.instruments import Instruments
 from brokers.paper.matched import MatchedMarket
 from brokers.paper.settings import PaperConfig
 from brokers.paper.setup import PaperConnection, open_exchange
 from brokers.paper.venue import PaperVenue
-from console.host.rates import rates
+from console.host.data_files import (
+    instrument_table,
+    instruments,
+    rates_of,
+    sectors_of,
+    venues_of,
+)
+from console.host.restoring import Behind, restored
 from console.host.secrets import KNOWN, SecretError, SecretStore
-from console.host.sectors import SectorFileError, sectors
+from console.host.sectors import SectorFileError
 from console.host.shadow import as_traded, demand_paper
-from console.host.venues import venues
 from engine.config import Config, account_id, digest, opened
 from engine.config.accounts import real_accounts, routed_symbols
 from engine.config.venue import RealVenueConfig
@@ -43,33 +48,19 @@ from engine.core.fixed import calendar_of, contradiction, other_mode
 from engine.domain.instrument import Instrument
 from engine.domain.run import Mode
 from engine.ports import Capabilities, Clock, Latch, MarketData
-from engine.reference.rates import ReferenceRate
 from engine.reference.textfile import BadFile
-from engine.reference.venues import Venue
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import SendGate
 from engine.state.book import STATE_FORMAT, Book
-from engine.state.fold import apply
-from engine.state.touched import Touched
 from engine.world import World
 from storage.journal import Journal
 from storage.opening import open_journal
-from storage.snapshots import Loaded, load, load_from
 
 JOURNAL: Final = "journal.db"
 SOCKET: Final = "control.sock"
 LOG: Final = "meridian.log"
-NO_SNAPSHOT: Final = -1
-"""A format that no snapshot has: the state is folded from the first event."""
-
-VALUES_AT_ONCE: Final = 4_096
-"""Values handed over together when rows are made again."""
-
 STRICTEST: Final = ("XNYS", "FX", "24/7")
 """Calendars, the one that decides the portfolio's day first (X-95)."""
-
-Heard = Callable[[list[Touched], int], None]
-"""Is told, event by event, which values it touched and its number."""
 
 
 class AccountNotOpened(Exception):  # noqa: N818 - the caller reads it as a sentence
@@ -122,52 +113,6 @@ def _close(connections: Mapping[str, Connection]) -> None:
         connection.close()
 
 
-def instruments(config: Config, *, simulated: bool) -> Instruments:
-    """The instruments in force. Raises `brokers.paper.instruments.BadFile`."""
-    return Instruments(_table(config), "SIM" if simulated else "")
-
-
-def _table(config: Config) -> Mapping[str, Instrument]:
-    named = config.data.instruments
-    with _named("instruments"):
-        return load_instruments(Path(named)) if named else {}
-
-
-def _sectors(config: Config) -> dict[str, str]:
-    with _named("sectors"):
-        return sectors(config.data.sectors)
-
-
-def _rates(config: Config) -> tuple[ReferenceRate, ...]:
-    with _named("rates"):
-        return rates(config.data.rates, config.account.currency)
-
-
-def _venues(config: Config) -> dict[str, Venue]:
-    with _named("venues"):
-        return venues(config)
-
-
-@contextmanager
-def _named(key: str) -> Iterator[None]:
-    """What is wrong with a file, with the key of the config that names it."""
-    try:
-        yield
-    except (BadFile, SectorFileError) as error:
-        raise type(error)(f"data.{key}: {error}") from error
-
-
-def read_files(config: Config) -> None:
-    """Read every table that the config names under `[data]`, as a start would.
-
-    Raises BadFile and SectorFileError, one sentence a bad line.
-    """
-    _table(config)
-    _sectors(config)
-    _rates(config)
-    _venues(config)
-
-
 def home_calendar(config: Config, rules: Instruments, symbols: tuple[str, ...]) -> str:
     """The calendar of the portfolio's day: as configured, else of the strictest market (X-95).
 
@@ -218,67 +163,15 @@ def _world(
         config,
         able,
         instrument_of=rules.get,
-        sectors=_sectors(config),
+        sectors=sectors_of(config),
         home_calendar=calendar_of(
             book,
             named=config.account.calendar,
             usual=home_calendar(config, rules, symbols),
         ),
-        reference_rates=_rates(config),
-        venues=_venues(config),
+        reference_rates=rates_of(config),
+        venues=venues_of(config),
     )
-
-
-def restored(source: Path | sqlite3.Connection) -> tuple[Book, str]:
-    """The book that a journal tells, and one sentence where a snapshot of it was of no use.
-
-    Raises `storage.errors.JournalError` kinds, and UnknownEvent for a newer program's event.
-    """
-    return _restored(source, lambda touched, seq: None)
-
-
-def _restored(source: Path | sqlite3.Connection, heard: Heard) -> tuple[Book, str]:
-    try:
-        return _book_of(_load(source, STATE_FORMAT), heard)
-    except msgspec.ValidationError as error:
-        # Written before the state had its present shape: the events tell the same, more slowly.
-        book, _ = _book_of(_load(source, NO_SNAPSHOT), heard)
-        return book, f"the newest snapshot has another shape and was not used: {error}"
-
-
-def _load(source: Path | sqlite3.Connection, state_format: int) -> Loaded:
-    if isinstance(source, Path):
-        return load(source, state_format)
-    return load_from(source, state_format, where="in memory")
-
-
-def _book_of(loaded: Loaded, heard: Heard) -> tuple[Book, str]:
-    book = Book() if loaded.snapshot is None else Book.restore(loaded.snapshot)
-    for record in loaded.records:
-        heard(apply(book, record), record.seq)
-    return book, loaded.warning
-
-
-class _Behind:
-    """Hands over, in pieces, what the events touched whose rows are not in the tables yet."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._values: list[Touched] = []
-        self._seq = self._from = journal.watermark
-
-    def __call__(self, touched: list[Touched], seq: int) -> None:
-        if seq > self._from:
-            self._values += touched
-            self._seq = seq
-            if len(self._values) >= VALUES_AT_ONCE:
-                self.flush()
-
-    def flush(self) -> None:
-        """Hand over what is left."""
-        if self._seq > self._from:
-            self._journal.write_behind(self._values, self._seq)
-            self._values, self._from = [], self._seq
 
 
 def build(
@@ -325,12 +218,12 @@ def build(
     )
     connections: dict[str, Connection] = {}
     try:
-        behind = _Behind(journal)
-        book, warning = _restored(source, behind)
+        behind = Behind(journal)
+        book, warning = restored(source, behind)
         behind.flush()
         asked = _agreed(config, book, flatten_only=flatten_only)
         config = as_traded(asked)
-        table = _table(config)
+        table = instrument_table(config)
         rules = Instruments(table, "SIM" if simulated else "")
         prices = PriceSource.BY_HAND if by_hand else PriceSource.MARKET
         first = msgspec.structs.replace(
@@ -405,7 +298,7 @@ def _setup_of(
         instruments=table,
         quote_max_age_seconds=config.risk.quote_max_age_seconds,
         base_currency=config.account.currency,
-        reference_rates=_rates(config),
+        reference_rates=rates_of(config),
         secret=SecretStore(os.environ).get,
     )
 
@@ -416,7 +309,7 @@ def real_setups(config: Config, clock: Clock) -> dict[str, VenueSetup]:
 
     Raises BadFile for the files that the config names.
     """
-    table = _table(config)
+    table = instrument_table(config)
     known = Instruments(table)
     found = {}
     for name in real_accounts(config):
@@ -592,8 +485,5 @@ __all__ = [
     "SectorFileError",
     "build",
     "home_calendar",
-    "instruments",
-    "read_files",
-    "restored",
     "world_at_rest",
 ]

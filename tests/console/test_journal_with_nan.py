@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from console.cli.program import main
-from console.host.wiring import restored
+from console.host.restoring import restored
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Start

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.host.wiring import read_files
+from console.host.data_files import read_files
 from console.virtual import Rehearsal, rehearse
 from engine.config import ConfigError
 from engine.domain import commands as ask

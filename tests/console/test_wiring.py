@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from console.host.data_files import instruments
+from console.host.restoring import restored
 from console.host.sectors import SectorFileError, sectors
-from console.host.wiring import home_calendar, instruments, restored, world_at_rest
+from console.host.wiring import home_calendar, world_at_rest
 from console.virtual import Rehearsal, rehearse
 from engine.config import account_id
 from engine.domain import events as ev

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from console.cli.program import main
-from console.host.wiring import restored
+from console.host.restoring import restored
 from engine.domain.money import plain
 from storage import migrations
 from storage import tables as stored

@@ -13,6 +13,7 @@ from console.host import wiring
 from console.host.acceptance import report as reports
 from console.host.acceptance.report import OrderRow, Report
 from console.host.acceptance.script import Performance, Plan
+from console.host.data_files import instruments
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host, version
 from console.host.supervisor import Launch, in_sentences, locked
@@ -144,7 +145,7 @@ def checked(config: Config, name: str, symbol: str) -> str:
         if missing := missing_libraries(config.brokers.kind_of(name)):
             raise CommandFailed(ExitCode.USAGE, missing, "LIBRARY")
     with in_sentences(config):
-        rules = wiring.instruments(config, simulated=config.market.source == "simulated")
+        rules = instruments(config, simulated=config.market.source == "simulated")
     own = routed_symbols(config, name, rules.get)
     # Accounts on paper share one market; a real venue tells the prices of what is routed there.
     may = own if isinstance(settings, RealVenueConfig) else config.market.symbols
