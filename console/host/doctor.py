@@ -22,6 +22,7 @@ from console.host import paths, wiring
 from console.host.acceptance.live import against_live
 from console.host.acceptance.order_check import place_and_cancel
 from console.host.account_locks import lock_files, trader
+from console.host.account_opening import real_setups
 from console.host.data_files import instruments
 from console.host.diagnosis import Diagnosis
 from console.host.locks import LockError, Work
@@ -136,7 +137,7 @@ def _venues(host: Host, config: Config) -> Iterator[Finding]:
             yield Finding("link", name, Diagnosis(None, text))
         return
     try:
-        plans = wiring.real_setups(config, SystemClock())
+        plans = real_setups(config, SystemClock())
     except (BadFile, wiring.SectorFileError):
         return  # told with the calendars
     plans = {

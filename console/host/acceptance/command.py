@@ -13,6 +13,7 @@ from console.host import wiring
 from console.host.acceptance import report as reports
 from console.host.acceptance.report import OrderRow, Report
 from console.host.acceptance.script import Performance, Plan
+from console.host.account_opening import real_setups
 from console.host.data_files import instruments
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host, version
@@ -78,7 +79,7 @@ def _read_only(host: Host, config: Config, name: str) -> Report:
     No order was sent, and so it is no ground for real money. Raises CommandFailed.
     """
     with in_sentences(config):
-        plan = wiring.real_setups(config, SystemClock())[name]
+        plan = real_setups(config, SystemClock())[name]
     host.make_state_dir()
     found = visit(host, config, {name: plan})
     told = {row.check: row.found for row in found}
