@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +20,7 @@ from engine.config.venue import (
     RealVenueConfig,
     SimulatedVenueConfig,
     VenueKinds,
+    host_of,
 )
 from engine.domain.instrument import AssetClass, default_instrument
 from engine.domain.run import Mode
@@ -263,16 +263,22 @@ def _not_live(config: Config, name: str) -> Iterator[Problem]:
 
 
 def places(config: Config) -> Iterator[Problem]:
-    """No address of the venue's other environment beside the one that is stated (C-201, X-30)."""
+    """No address of the venue's other environment beside the one that is stated (C-201, X-30).
+
+    A venue has more hosts than are named here, so that outside of the live environment no other
+    host of the domain of its live ones is taken either.
+    """
     for name in config.brokers.names:
         settings = config.brokers.of(name)
         if not isinstance(settings, RealVenueConfig):
             continue
+        wanted = f'an address of environment "{settings.environment}", or ""'
         for key, url in settings.addresses.items():
-            for environment, hosts in settings.hosts.items():
-                if environment != settings.environment and urlsplit(url).hostname in hosts:
-                    wanted = f'an address of environment "{settings.environment}", or ""'
-                    yield Problem(("brokers", name, key), url, f"{wanted}: it is {environment}")
+            there = [one for one, hosts in settings.hosts.items() if host_of(url) in hosts]
+            if there and settings.environment not in there:
+                yield Problem(("brokers", name, key), url, f"{wanted}: it is {there[0]}")
+            elif settings.environment != "live" and settings.may_be_live(url):
+                yield Problem(("brokers", name, key), url, f"{wanted}: it may be live")
 
 
 def prices(config: Config) -> Iterator[Problem]:

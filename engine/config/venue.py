@@ -6,6 +6,7 @@ hands the loader every kind there is. Nothing in the engine knows which those ar
 
 from collections.abc import Mapping
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -16,6 +17,25 @@ from engine.config.kinds import FilePath, OptionalName
 from engine.config.section import Section
 from engine.domain.instrument import AssetClass
 from engine.domain.money import ZERO
+
+
+def host_of(url: str) -> str:
+    """The host of an address as it is compared: small letters, without the dot of the root."""
+    return (urlsplit(url).hostname or "").rstrip(".")
+
+
+def _domain(host: str) -> str:
+    """The last two labels of a host."""
+    return ".".join(host.split(".")[-2:])
+
+
+def _is_here(url: str) -> bool:
+    """Whether an address is one of this machine alone."""
+    host = host_of(url)
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class KindConfig(Section):
@@ -85,7 +105,21 @@ class RealVenueConfig(VenueConfig):
     def is_at_venue(self) -> bool:
         """Whether all of it is asked at the venue's own addresses: none is stated, or only such."""
         own = self.shared_hosts.union(*self.hosts.values())
-        return all(urlsplit(url).hostname in own for url in self.addresses.values())
+        return all(host_of(url) in own for url in self.addresses.values())
+
+    @property
+    def may_be_at_venue(self) -> bool:
+        """Whether any of it may be asked at the venue: an address is not stated, which is then the
+        venue's own, or it is none of this machine. What no address says of may be the venue."""
+        keys = [name for name in type(self).model_fields if name.endswith("_url")]
+        return not keys or not all(map(_is_here, (getattr(self, name) for name in keys)))
+
+    def may_be_live(self, url: str) -> bool:
+        """Whether an address may be the venue's live environment: its host lies in the domain of a
+        live one, and is none that is known to serve this account's environment."""
+        host, live = host_of(url), self.hosts.get("live", frozenset())
+        known = self.shared_hosts | self.hosts.get(self.environment, frozenset())
+        return host not in known and _domain(host) in set(map(_domain, live))
 
     @property
     def key_variables(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Its name under `[brokers]`."""
     kind: str
     at_venue: bool
-    """It is at the venue's own addresses."""
+    """Any of it may be asked at the venue itself, and not all at servers of this machine."""
 
 
 def missing(
@@ -84,7 +84,7 @@ def faults(
     if at_venue and not signed.at_venue:
         yield (
             f"the dry run of {kind} that is signed off did not ask the venue's own addresses "
-            f"(evidence: {signed.evidence}), and this account does"
+            f"(evidence: {signed.evidence}), and this account does, or may"
         )
     if signed.limits != limits:
         yield (

@@ -129,6 +129,8 @@ def test_X30_no_live_broker_in_paper_mode(venue: str) -> None:
         ("coinbase", "rest_url", "https://api.coinbase.com", "live"),
         ("okx", "stream_url", "wss://ws.okx.com:8443/ws/v5/private", "live"),
         ("oanda", "rest_url", "https://api-fxtrade.oanda.com", "live"),
+        ("alpaca", "trading_url", "https://api.alpaca.markets.", "live"),
+        ("oanda", "rest_url", "https://API-fxtrade.OANDA.com.:443/", "live"),
     ],
 )
 def test_C201_a_test_environment_is_never_asked_at_a_live_address(
@@ -136,6 +138,31 @@ def test_C201_a_test_environment_is_never_asked_at_a_live_address(
 ) -> None:
     sentence = about({"brokers": {venue: {key: url}}}, f"brokers.{venue}.{key}")
     assert sentence.endswith(f": it is {is_of}.")
+
+
+@pytest.mark.parametrize(
+    ("venue", "key", "url", "ok"),
+    [
+        # research/alpaca-binance.md: the live exchange answers at each of these as well.
+        ("binance", "rest_url", "https://api1.binance.com", False),
+        ("binance", "rest_url", "https://api-gcp.binance.com", False),
+        ("binance", "rest_url", "https://api4.binance.com.", False),
+        ("alpaca", "trading_url", "https://broker-api.alpaca.markets", False),
+        ("okx", "rest_url", "https://aws.okx.com", False),
+        ("okx", "rest_url", "https://www.okx.com", True),
+        ("binance", "rest_url", "https://testnet.binance.vision", True),
+        ("binance", "rest_url", "https://mybinance.com", True),
+        ("binance", "rest_url", "http://127.0.0.1:8080", True),
+    ],
+)
+def test_C201_a_test_environment_is_not_asked_at_a_host_that_may_be_live(
+    venue: str, key: str, url: str, *, ok: bool
+) -> None:
+    tree = {"brokers": {venue: {key: url}}}
+    if ok:
+        from_mapping(tree)
+    else:
+        assert about(tree, f"brokers.{venue}.{key}").endswith(": it may be live.")
 
 
 def test_C201_a_live_environment_is_never_asked_at_a_test_address() -> None:
@@ -165,6 +192,40 @@ def test_X51_it_is_known_whether_the_venue_itself_is_asked(venue: str, url: str,
     settings = config.brokers.of(venue)
     assert isinstance(settings, RealVenueConfig)
     assert settings.is_at_venue is own
+
+
+LOCAL = "http://127.0.0.1:8080"
+HERE = {"trading_url": LOCAL, "trading_stream_url": "ws://[::1]:1", "data_url": LOCAL}
+HERE |= {"data_stream_url": "ws://localhost:2"}
+
+
+@pytest.mark.parametrize(
+    ("table", "may"),
+    [
+        ({}, True),
+        (HERE, False),
+        # One that is not stated is the venue's own.
+        ({"data_url": LOCAL}, True),
+        *(({**HERE, key: ""}, True) for key in HERE),
+        ({**HERE, "trading_url": "https://api.alpaca.markets."}, True),
+        ({**HERE, "trading_url": "https://proxy.example.com"}, True),
+        ({**HERE, "trading_url": "https://10.0.0.7"}, True),
+        ({**HERE, "trading_url": "https://127.0.0.1.example.com"}, True),
+    ],
+)
+def test_X51_money_may_be_real_wherever_not_all_is_asked_of_servers_of_this_machine(
+    table: dict[str, str], *, may: bool
+) -> None:
+    """A dry run at a local server must not let real money be traded at the venue."""
+    settings = with_values(brokers={"alpaca": table}).brokers.of("alpaca")
+    assert isinstance(settings, RealVenueConfig)
+    assert settings.may_be_at_venue is may
+
+
+def test_X51_a_venue_without_addresses_of_its_own_may_be_real() -> None:
+    settings = from_mapping({}).brokers.of("ibkr")
+    assert isinstance(settings, RealVenueConfig)
+    assert settings.may_be_at_venue
 
 
 def rules_told(config: Config) -> dict[str, str]:

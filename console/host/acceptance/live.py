@@ -13,7 +13,7 @@ def live_accounts(config: Config) -> tuple[Wanted, ...]:
     """The accounts of real money that a config opens; none in another mode than live."""
     found = real_accounts(config) if config.mode is Mode.LIVE else {}
     return tuple(
-        Wanted(name=name, kind=config.brokers.kind_of(name), at_venue=settings.is_at_venue)
+        Wanted(name=name, kind=config.brokers.kind_of(name), at_venue=settings.may_be_at_venue)
         for name, settings in found.items()
     )
 
