@@ -9,6 +9,7 @@ from engine.core import adoption, cash_history, fills, foreign
 from engine.core.changes import take_terms, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost, unheard, unlisted
+from engine.core.fallback import taken_after_all
 from engine.core.second_look import left_to_second_look
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
@@ -80,6 +81,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             yield from take_terms(world, ours, theirs.terms, now, proved=True)
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
+        yield from _refused_and_listed(world, theirs, snapshot)
     yield from unlisted(world, snapshot)
     yield from _take_over(world, given, before, now, first=first)
     too_large = foreign.beyond(world, snapshot)
@@ -125,6 +127,15 @@ def _missed_at(world: World, name: str, found: Comparison) -> dict[str, Decimal]
         if price is not None and (known * quantity < 0 or abs(quantity) > abs(known)):
             prices[symbol] = price
     return prices
+
+
+def _refused_and_listed(
+    world: World, theirs: VenueOrder, snapshot: VenueSnapshot
+) -> Iterator[ev.Event]:
+    """An order that works there after its account had refused it is not tried elsewhere (A-242)."""
+    ours = world.book.order_in(snapshot.account, theirs.client_order_id)
+    if ours is not None and not ours.filled:  # a fill has told it before
+        yield from taken_after_all(world, ours)
 
 
 def _change_lost(world: World, theirs: VenueOrder, snapshot: VenueSnapshot) -> Iterator[ev.Event]:

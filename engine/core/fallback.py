@@ -5,17 +5,19 @@ the fallback. An order of which anything was ever in doubt, or that its venue ev
 fall back: it may have been taken, and a second one would be the same trade twice (rule 1).
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import msgspec
 
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.run import Severity
 from engine.pipeline.intent import build, intend
 from engine.pipeline.request import manual_request, placed_again, signal_request
 from engine.pipeline.stages import decide
+from engine.plans.reducing import cancel
 from engine.risk import gate
 from engine.risk.request import Request
 from engine.routing.fallback import fallback_for
@@ -78,6 +80,33 @@ def may_fall_back(world: World, order: Order) -> bool:
     return not account.blocked.get(order.symbol) and all(
         other.status is not OrderStatus.UNKNOWN for other in beside
     )
+
+
+def taken_after_all(world: World, order: Order) -> Iterator[ev.Event]:
+    """Withdraw from the fallback an entry that its first account turns out to have taken (A-242).
+
+    `order` is that of the first account, of which the venue has told after its end. What of the
+    other has filled is held, and is told where this one has filled as well.
+    """
+    if order.is_working or not order.adds_exposure:
+        return
+    for account in world.book.accounts:
+        for other in (*account.orders.values(), *account.closed.values()):
+            if other.parent_id != order.client_order_id or account.name == order.account:
+                continue
+            withdrawn = other.is_working and not other.cancel_wanted
+            if withdrawn or (other.filled and order.filled):
+                yield ev.Alarmed(
+                    code="TAKEN_TWICE",
+                    severity=Severity.CRITICAL,
+                    subject=order.symbol,
+                    text=f"{order.account} took order {order.client_order_id} that it had refused, "
+                    f"and the fallback {account.name} has {other.client_order_id} of the same "
+                    f"intent: {plain(order.filled)} and {plain(other.filled)} {order.symbol} "
+                    "filled",
+                )
+            if withdrawn:
+                yield from cancel(other, f"{order.account} took it after all")
 
 
 def is_old(world: World, order: Order, now: Nanos) -> bool:

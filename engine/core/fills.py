@@ -9,6 +9,7 @@ from engine.core.adoption import is_history, traded_at
 from engine.core.believed import fault_of, pays_contract, quarantine, resolved
 from engine.core.closing import EXPIRED, FOREIGN, close_trade, ending_of
 from engine.core.consequences import fire
+from engine.core.fallback import taken_after_all
 from engine.core.fees import charged, fee_rate_of, with_fee
 from engine.core.fill_alarms import alarms, fill_alarm
 from engine.core.told_before import Told, told_before
@@ -140,6 +141,9 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
         yield fill_alarm("CONTRACT_SETTLED", fill, EXPIRED, Severity.INFO)
         return
     yield from alarms(event, order, now)
+    known = book.order_in(fill.account, fill.client_order_id)
+    if event.late and known is not None:
+        yield from taken_after_all(world, known)
     yield from _overfilled(world, event, order, now)
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from engine.core import circuit, fills
 from engine.core.changes import take_terms
+from engine.core.fallback import taken_after_all
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import OrdersReported
@@ -65,6 +66,8 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         if given.status in TERMINAL and _fills_missing(order, given.status, _counted(given)):
             yield from fills.trades_untold(world, given.account, given.client_order_id)
         yield from fell_short(world, given.account, given.client_order_id)
+    elif not order.filled and (given.status is _S.FILLED or given.status not in TERMINAL):
+        yield from taken_after_all(world, order)  # a fill would have told it
     yield from after_end(world, given.account, given.client_order_id)
 
 

@@ -320,6 +320,98 @@ def test_a_halt_keeps_it_from_the_fallback_too() -> None:
     assert desk.second == []
 
 
+# --- where the first account took it after all ----------------------------------------------------
+
+
+def told_of(
+    desk: Two, order: OrderTerms, status: OrderStatus, account: str = BROKER
+) -> OrderReport:
+    """The account's venue tells of an order, with its fill where it has filled; what it told."""
+    fill = None
+    if status is OrderStatus.FILLED:
+        fill = msgspec.structs.replace(
+            desk.execution(order, order.quantity, "100"), account=account
+        )
+    report = OrderReport(
+        account=account,
+        client_order_id=order.client_order_id,
+        venue_order_id="v",
+        symbol="NVDA",
+        status=status,
+        fill=fill,
+        time=desk.now,
+    )
+    desk.give(report)
+    return report
+
+
+@pytest.mark.parametrize("status", [OrderStatus.NEW, OrderStatus.FILLED])
+@pytest.mark.parametrize("error", DEFINITE.values(), ids=DEFINITE)
+def test_A242_a_venue_that_refused_and_took_it_all_the_same_ends_the_order_in_the_fallback(
+    error: BrokerError, status: OrderStatus
+) -> None:
+    """Before it left, it never does; one that works there is cancelled."""
+    for left in (False, True):
+        desk = Two()
+        first = desk.enter()
+        desk.fails(first, error)
+        (order,) = desk.second
+        if left:
+            desk.give(Sending(SECOND, order.client_order_id))
+            told_of(desk, order, OrderStatus.NEW, SECOND)
+        told = told_of(desk, first, status)
+        (asked,) = desk.of(ev.CancelRequested)
+        assert (asked.account, asked.client_order_id) == (SECOND, order.client_order_id)
+        assert desk.current(order).status is not OrderStatus.CREATED, "it does not leave any more"
+        (text,) = desk.alarms("TAKEN_TWICE")
+        assert first.client_order_id in text and order.client_order_id in text  # noqa: PT018
+        desk.give(told)
+        assert len(desk.of(ev.CancelRequested)) == 1, "told again, it is nothing new"
+        assert len(desk.alarms("TAKEN_TWICE")) == 1
+
+
+def test_A242_so_does_a_list_that_shows_the_refused_order() -> None:
+    desk = Two()
+    first = desk.enter()
+    desk.fails(first, NotSent("connect refused"))
+    (order,) = desk.second
+    desk.snapshot()
+    assert not desk.of(ev.CancelRequested)
+    desk.snapshot(orders=(msgspec.structs.replace(desk.works(first), status=OrderStatus.NEW),))
+    (asked,) = desk.of(ev.CancelRequested)
+    assert asked.client_order_id == order.client_order_id
+
+
+def test_A242_where_both_accounts_have_filled_that_is_told_once() -> None:
+    desk = Two()
+    first = desk.enter()
+    desk.fails(first, NotSent("connect refused"))
+    (order,) = desk.second
+    desk.give(Sending(SECOND, order.client_order_id))
+    told_of(desk, order, OrderStatus.FILLED, SECOND)
+    assert not desk.alarms("TAKEN_TWICE")
+    told = told_of(desk, first, OrderStatus.FILLED)
+    for again in (told, msgspec.structs.replace(told, fill=None)):
+        desk.give(again)
+        (text,) = desk.alarms("TAKEN_TWICE")
+        assert text.endswith(f"{order.quantity} and {order.quantity} NVDA filled")
+    for name in (BROKER, SECOND):
+        held = desk.book.holding(name, "NVDA")
+        assert held is not None, "what has filled is held, and protected"
+        stops = [e.terms.account for e in desk.of(ev.OrderIntended) if e.terms.protects]
+        assert name in stops
+
+
+def test_A242_a_refusal_that_is_told_again_takes_nothing_back() -> None:
+    desk = Two()
+    first = desk.enter()
+    desk.fails(first, MarketClosed("maintenance"))
+    for status in (OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED):
+        told_of(desk, first, status)
+    assert not desk.of(ev.CancelRequested)
+    assert len(desk.second) == 1
+
+
 # --- where nothing was sent -----------------------------------------------------------------------
 
 
