@@ -451,7 +451,7 @@ class AccountLink:
             failed = await self._venue.submit(order)
             if not isinstance(failed, SubmitFailed) or not isinstance(failed.error, Throttled):
                 return failed
-            pause = failed.error.retry_after
+            pause = max(failed.error.retry_after, SHORTEST_WAIT)
             if pause > left:
                 return failed
             left -= pause

@@ -4,6 +4,7 @@ Its stop has made room for it: whoever places that anew, and cancels it again fo
 uses up the very requests that the exit waits for.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -72,6 +73,22 @@ def test_beyond_two_seconds_the_position_has_its_stop_again(waits: tuple[float, 
         await close_after(rig, *(Throttled("used up", seconds) for seconds in waits))
         assert intended(rig, Purpose.PROTECT) >= 2
         assert rig.events(ev.ExitRefused)
+
+    play(scene, wire=Limits, able=APART)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001])
+def test_a_venue_that_asks_to_wait_for_nothing_is_not_asked_without_end(seconds: float) -> None:
+    """At most 2 s in pauses of 0.05 s; then its plan has it again, with its stop (C-200)."""
+
+    async def scene(rig: Rig) -> None:
+        await close_after(rig, *[Throttled("used up", seconds)] * 60)
+        assert rig.events(ev.ExitRefused)
+        assert intended(rig, Purpose.PROTECT) >= 2
+        assert isinstance(rig.wire, Limits)
+        at = [second for what, second in rig.wire.asked if what == "put off"]
+        assert len(at) == 60
+        assert all(20 * (later - sooner) + 1e-6 >= 1 for sooner, later in pairwise(at))
 
     play(scene, wire=Limits, able=APART)
 
