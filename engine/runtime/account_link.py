@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
+from decimal import Decimal
 from functools import partial
 from random import Random
 from typing import Any
@@ -31,6 +32,7 @@ from engine.domain.inputs import (
     Trouble,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import ZERO
 from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.domain.run import LinkState
 from engine.ports import (
@@ -445,7 +447,7 @@ class AccountLink:
 
     async def _reduced(self, order: OrderTerms) -> SubmitFailed | GateClosed | None:
         """Its plan would place the stop again that has made room for it, and use up the requests
-        that it waits for."""
+        that it waits for. One that is for more than is held by then is left to its plan."""
         key, connection, left = order.client_order_id, self.connection, ASKED_TO_WAIT_SECONDS
         while True:
             failed = await self._venue.submit(order)
@@ -458,8 +460,14 @@ class AccountLink:
             await self.waits.wait(key, pause)
             known = self._book.order_in(self.name, key)
             wanted = known is not None and known.status is OrderStatus.PENDING_NEW
-            if not wanted or self.lost_since(connection) is not None:
+            fits = order.quantity <= self._reducible(order)
+            if not (wanted and fits) or self.lost_since(connection) is not None:
                 return failed
+
+    def _reducible(self, order: OrderTerms) -> Decimal:
+        """How much of what is held an order of this side can take off."""
+        held = self._book.holding(self.name, order.symbol)
+        return ZERO if held is None else max(-held.quantity * order.side.sign, ZERO)
 
     async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> None:
         """Ask for other terms; the core hears of it when it was not taken.

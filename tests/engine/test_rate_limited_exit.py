@@ -4,6 +4,7 @@ Its stop has made room for it: whoever places that anew, and cancels it again fo
 uses up the very requests that the exit waits for.
 """
 
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +16,9 @@ from engine.domain import events as ev
 from engine.domain.order import OrderTerms, Purpose
 from engine.ports import BrokerError, NotSent, Throttled
 from tests.engine.test_circuit import Failing, buy
-from tests.engine.wires import Rig, play
+from tests.engine.wires import PRICE, Rig, play
 from tests.engine.worlds import ABLE
+from tests.simulation.venue import Venue
 
 APART = msgspec.structs.replace(ABLE, reduce_only=False)
 """A venue that does not join an exit with its stop: that is cancelled before the exit is sent."""
@@ -99,6 +101,40 @@ def test_what_did_not_leave_for_another_reason_is_not_tried_under_its_plan() -> 
         assert rig.events(ev.ExitRefused)
 
     play(scene, wire=Limits, able=APART)
+
+
+class Late(Venue):
+    """A venue that tells of a fill of a stop after it has cancelled the rest of that."""
+
+    def tell_late(self, quantity: int) -> None:
+        """So much of the newest stop had filled."""
+        stop = next(o for o in reversed(self.orders.values()) if o.order.protects)
+        self._fill(stop, Decimal(quantity), PRICE - 10)
+
+
+@pytest.mark.parametrize("filled", [0, 1, 4, 10])
+def test_what_its_stop_has_filled_meanwhile_is_not_sold_again(filled: int) -> None:
+    """What is handed over after a wait is no larger than what is held by then (rule 3)."""
+
+    async def scene(rig: Rig) -> None:
+        assert (await buy(rig, quantity=10)).ok
+        await rig.clock.sleep(2)
+        assert isinstance(rig.wire, Limits)
+        assert isinstance(rig.venue, Late)
+        rig.wire.at_exits.append(Throttled("used up", 1.0))
+        await rig.engine.command(ask.ClosePosition(by="t", symbol="AAA"))
+        await rig.clock.sleep(0.5)
+        assert rig.venue.positions["AAA"] == 10
+        if filled:
+            rig.venue.tell_late(filled)
+        await rig.clock.sleep(30)
+        assert rig.engine.book.holding("paper", "AAA") is None
+        assert not rig.venue.positions.get("AAA")
+        sold = [f.fill.quantity for f in rig.events(ev.OrderFilled) if f.fill.side == "SELL"]
+        assert sum(sold) == 10
+        assert not [e for e in rig.events(ev.Alarmed) if e.code == "REVERSED"]
+
+    play(scene, wire=Limits, able=APART, venue=Late)
 
 
 def test_a_break_of_the_connection_ends_the_wait() -> None:
