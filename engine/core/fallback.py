@@ -20,7 +20,7 @@ from engine.pipeline.stages import decide
 from engine.plans.reducing import cancel
 from engine.risk import gate
 from engine.risk.request import Request
-from engine.routing.fallback import fallback_for
+from engine.routing.fallback import fallback_for, gone_on_as
 from engine.state.order import Order
 from engine.world import World
 
@@ -90,23 +90,19 @@ def taken_after_all(world: World, order: Order) -> Iterator[ev.Event]:
     """
     if order.is_working or not order.adds_exposure:
         return
-    for account in world.book.accounts:
-        for other in (*account.orders.values(), *account.closed.values()):
-            if other.parent_id != order.client_order_id or account.name == order.account:
-                continue
-            withdrawn = other.is_working and not other.cancel_wanted
-            if withdrawn or (other.filled and order.filled):
-                yield ev.Alarmed(
-                    code="TAKEN_TWICE",
-                    severity=Severity.CRITICAL,
-                    subject=order.symbol,
-                    text=f"{order.account} took order {order.client_order_id} that it had refused, "
-                    f"and the fallback {account.name} has {other.client_order_id} of the same "
-                    f"intent: {plain(order.filled)} and {plain(other.filled)} {order.symbol} "
-                    "filled",
-                )
-            if withdrawn:
-                yield from cancel(other, f"{order.account} took it after all")
+    for other in gone_on_as(world, order):
+        withdrawn = other.is_working and not other.cancel_wanted
+        if withdrawn or (other.filled and order.filled):
+            yield ev.Alarmed(
+                code="TAKEN_TWICE",
+                severity=Severity.CRITICAL,
+                subject=order.symbol,
+                text=f"{order.account} took order {order.client_order_id} that it had refused, and "
+                f"the fallback {other.account} has {other.client_order_id} of the same intent: "
+                f"{plain(order.filled)} and {plain(other.filled)} {order.symbol} filled",
+            )
+        if withdrawn:
+            yield from cancel(other, f"{order.account} took it after all")
 
 
 def is_old(world: World, order: Order, now: Nanos) -> bool:

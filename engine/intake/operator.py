@@ -26,6 +26,7 @@ from engine.plans.kill import left, set_latch, unfinished, unknown
 from engine.plans.reduce import REDUCE, stop_makes_room_first, withdraw
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
+from engine.routing.fallback import gone_on_as
 from engine.routing.named import no_broker, not_open
 from engine.state.account import AccountState
 from engine.state.order import Order
@@ -284,10 +285,15 @@ def _awaited(world: World, order: OrderTerms) -> bool:
 
 
 def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[ev.Event]:
-    """Cancel one order; for a protective stop the confirming word is needed."""
+    """Cancel one order; for a protective stop the confirming word is needed.
+
+    Where it went on in the fallback, that is the order to cancel (A-242).
+    """
     yield acted(given)
     leg = waiting_leg(world.book, given.client_order_id)
     order = world.book.order(given.client_order_id)
+    if order is not None and order.status.is_terminal and order.adds_exposure:
+        order = next((o for o in gone_on_as(world, order) if o.is_working), order)
     there = leg.terms if leg is not None else order
     if there is not None and (shut := not_open(world, there.account)):
         yield refuse(given, REFUSED, f"it is in {shut}")

@@ -1,6 +1,9 @@
 """The account for entries that the one of their route did not take (A-240, A-242, X-44)."""
 
+from collections.abc import Iterator
+
 from engine.domain.run import Trigger
+from engine.state.order import Order
 from engine.world import World
 
 
@@ -22,3 +25,11 @@ def is_out_of_reach(world: World, account: str) -> bool:
     state = world.book.account(account)
     up = state.link is not None and state.link.state.is_up
     return not up or Trigger.BROKER_LOST in state.barred
+
+
+def gone_on_as(world: World, order: Order) -> Iterator[Order]:
+    """The order in another account by which an entry that `order` did not get taken went on."""
+    for account in world.book.accounts:
+        for other in (*account.orders.values(), *account.closed.values()):
+            if other.parent_id == order.client_order_id and account.name != order.account:
+                yield other

@@ -320,6 +320,25 @@ def test_a_halt_keeps_it_from_the_fallback_too() -> None:
     assert desk.second == []
 
 
+def test_A242_a_cancel_of_what_went_on_in_the_fallback_ends_it_there() -> None:
+    """Whoever asked for the order knows it by its first id."""
+    for left in (False, True):
+        desk = Two()
+        first = desk.enter()
+        desk.fails(first, NotSent("connect refused"))
+        (order,) = desk.second
+        if left:
+            desk.give(Sending(SECOND, order.client_order_id))
+        desk.give(ask.CancelOrder(by="me", client_order_id=first.client_order_id))
+        assert not desk.of(ev.CommandRefused)
+        assert desk.current(order).cancel_wanted or desk.current(order).status.is_terminal
+        desk.give(SubmitFailed(SECOND, order.client_order_id, NotSent("connect refused")))
+        assert desk.current(order).status is OrderStatus.CANCELED
+        desk.give(ask.CancelOrder(by="me", client_order_id=first.client_order_id))
+        (refused,) = desk.of(ev.CommandRefused)
+        assert refused.reason == f"no working order has the id {first.client_order_id}"
+
+
 # --- where the first account took it after all ----------------------------------------------------
 
 
