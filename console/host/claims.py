@@ -75,6 +75,8 @@ class Claims:
         self._is_first = True
         self._is_over = False
         """Whether the start is over."""
+        self._is_released = False
+        """All were given free: what is under way keeps nothing."""
         self._round: asyncio.Task[None] | None = None
         self._owners: dict[Path, str] = {}
         """The account's name, by its lock, of those that are had."""
@@ -115,7 +117,8 @@ class Claims:
         self._is_over = True
 
     def release(self) -> None:
-        """Give all of them free; a second call does nothing."""
+        """Give all of them free, and take no more; a second call does nothing."""
+        self._is_released = True  # before the rest: a claim may be under way in a thread
         taken, self._taken = self._taken, {}
         self._owners.clear()
         for lock in taken.values():
@@ -166,8 +169,12 @@ class Claims:
         """Raises AccountHeld, or LockError, where the lock cannot be had."""
         if self.conflict is not None:
             raise self.conflict
-        if path not in self._kept:
+        if path not in self._kept and not self._is_released:
             self._taken[path] = AccountLock.acquire(path, state_dir=self._folder, work=self._work)
+        if self._is_released:
+            if (late := self._taken.pop(path, None)) is not None:
+                late.release()
+            raise LockError("all accounts of this process were given free meanwhile")
 
     def _give_up(self, asked: Mapping[str, Path], taken: list[Path], held: AccountHeld) -> None:
         """None of them is had, since one of them is held."""

@@ -72,6 +72,30 @@ async def test_an_account_is_held_from_its_claim_to_the_release(tmp_path: Path) 
     assert holder(file_of(tmp_path, "PA1")) is None
 
 
+async def test_once_all_are_given_free_none_is_taken_any_more(tmp_path: Path) -> None:
+    """An attempt to connect may outlive what it was for; its lock would stand until the process
+    ends, in the way of the kill that this process makes next."""
+    made = claims(tmp_path, "mine")
+    made.release()
+    with pytest.raises(AuthFailed, match="given free"):
+        await made.claim("mine", "PA1")
+    assert holder(file_of(tmp_path, "PA1")) is None
+
+
+async def test_a_claim_that_is_under_way_when_all_are_given_free_keeps_nothing(
+    tmp_path: Path,
+) -> None:
+    made = claims(tmp_path, "a", "b")
+    first = asyncio.create_task(made.claim("a", "PA1"))
+    await asyncio.sleep(0)  # it waits for the other account now
+    made.release()
+    second = asyncio.create_task(made.claim("b", "PA2"))
+    told = await asyncio.wait_for(asyncio.gather(first, second, return_exceptions=True), PATIENCE)
+    assert [type(error) for error in told] == [AuthFailed, AuthFailed]
+    for answered in ("PA1", "PA2"):
+        assert holder(file_of(tmp_path, answered)) is None
+
+
 async def test_another_name_and_folder_is_kept_out_of_the_same_account(tmp_path: Path) -> None:
     first = claims(tmp_path, "mine")
     await first.claim("mine", "PA1")
