@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from console.host.acceptance.live import live_accounts
 from console.host.acceptance.report import (
     SIMULATED,
     OrderRow,
@@ -20,6 +21,7 @@ from console.host.acceptance.report import (
 )
 from engine.analytics.acceptance import Criterion
 from engine.domain.instant import NS_PER_SECOND
+from tests.configs import unruled
 
 REPORT = Report(
     version="0.1.0",
@@ -52,6 +54,19 @@ REPORT = Report(
     told={"cpu": "7 % of one core"},
     not_shown=("a restart",),
 )  # fmt: skip
+
+
+def test_X51_a_run_at_a_local_server_opens_no_account_of_which_any_part_is_at_the_venue() -> None:
+    """As where the prices alone come over a server of one's own."""
+    here = dict.fromkeys(("trading_url", "data_url"), "http://127.0.0.1:1")
+    here |= dict.fromkeys(("trading_stream_url", "data_stream_url"), "ws://127.0.0.1:1")
+    for stated, may in (({}, True), ({"data_url": "http://127.0.0.1:1"}, True), (here, False)):
+        table = {"environment": "live", "account_id": "123456789", **stated}
+        config = unruled(
+            {"mode": "live", "account": {"primary": "alpaca"}, "brokers": {"alpaca": table}}
+        )
+        (account,) = live_accounts(config)
+        assert account.at_venue is may
 
 
 def test_what_is_written_is_read_back_with_its_digest(tmp_path: Path) -> None:
