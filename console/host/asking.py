@@ -114,7 +114,7 @@ def _unseen() -> Iterator[None]:
 
 
 def _prompt(text: str) -> None:
-    speech.ERRORS.write(text)
+    speech.ERRORS.write_folded(text)
 
 
 def _line() -> str:

@@ -86,7 +86,8 @@ def command(host: Host, *, orders: bool, as_json: bool) -> ExitCode:
         for name, account, finding in found:
             mark = {True: "ok  ", False: "BAD ", None: "note"}[finding.ok]
             place = f"  {account:<{width}}" if width else ""
-            say(f"{mark}{place}  {name:<10}  {finding.text}")
+            row = f"{mark}{place}  {name:<10}  "
+            say(row + finding.text, hang=len(row))
     bad = [one.check for one in found if one.found.ok is False]
     if "config" in bad:
         return ExitCode.USAGE

@@ -52,15 +52,18 @@ class CommandFailed(Exception):  # noqa: N818 - how a command ended
         self.code = code or exit_code.name
 
 
-def warn(text: str) -> None:
-    """One or more lines on stderr, each without control characters."""
+def warn(text: str, hang: int = 0) -> None:
+    """One or more lines on stderr, each without control characters.
+
+    Where a terminal is narrower, what does not fit goes on `hang` columns from the left.
+    """
     for line in text.splitlines() or [""]:
-        speech.ERRORS.write(clean_text(line, 2_000) + "\n")
+        speech.ERRORS.write_folded(clean_text(line, 2_000) + "\n", hang)
 
 
-def say(text: str = "") -> None:
-    """A line for a person on stdout."""
-    speech.ANSWERS.write(clean_text(text, 2_000) + "\n")
+def say(text: str = "", hang: int = 0) -> None:
+    """A line for a person on stdout; `hang` as in `warn`."""
+    speech.ANSWERS.write_folded(clean_text(text, 2_000) + "\n", hang)
 
 
 def counted(number: int, noun: str) -> str:

@@ -12,10 +12,12 @@ be written (`Voice.lost`): what it prints is all that it does.
 import contextlib
 import errno
 import os
+import re
 import select
 import signal
 import stat
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from typing import Final, TextIO
@@ -29,6 +31,9 @@ after `PATIENCE_SECONDS`."""
 
 _READER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET})
 """What a write meets whose reader wants no more, as `head`: it has what it asked for."""
+
+_BEGINNING: Final = re.compile(r" *(\d+\. )?")
+"""The space before a line, and its number in a list."""
 
 _TERMINAL_PIECE: Final = 128
 """A terminal that says it can be written to takes at least so much without waiting."""
@@ -59,6 +64,26 @@ class Voice:
         command that acts.
         """
         return self._lost
+
+    @property
+    def columns(self) -> int | None:
+        """How wide the terminal is on which this is read; None where it is read elsewhere."""
+        stream = self._stream()
+        descriptor = None if stream is None or self._gone else _descriptor(stream)
+        if descriptor is None:
+            return None
+        try:
+            return os.get_terminal_size(descriptor).columns or None
+        except OSError:
+            return None
+
+    def write_folded(self, line: str, hang: int = 0) -> None:
+        """Write a line, folded between words where the terminal is narrower (`folded`).
+
+        A word that is longer than the terminal is wide, as a path, stays whole so that it can be
+        copied. Whoever reads a file or a pipe gets one line.
+        """
+        self.write("\n".join(folded(line, self.columns, hang)))
 
     def write(self, text: str) -> None:
         """Write `text`, or keep it for later; never raises, and never waits unless `patient`."""
@@ -125,6 +150,27 @@ class Voice:
                 null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
                 os.dup2(null, descriptor)
                 os.close(null)
+
+
+def folded(line: str, columns: int | None, hang: int = 0) -> list[str]:
+    """The line in pieces of at most so many columns, but for a longer word; None is no limit.
+
+    The pieces after the first begin `hang` columns from the left, or below what follows the line's
+    own space and number where that is further, but never beyond the middle.
+    """
+    if columns is None or len(line.rstrip("\n")) <= columns:
+        return [line]
+    begins = _BEGINNING.match(line)
+    indent = max(hang, begins.end() if begins else 0)
+    pieces = textwrap.wrap(
+        line,
+        columns,
+        subsequent_indent=" " * (indent if indent <= columns // 2 else 0),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    pieces[-1] += line[len(line.rstrip()) :]
+    return pieces
 
 
 def _descriptor(stream: TextIO) -> int | None:

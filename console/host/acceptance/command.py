@@ -62,7 +62,7 @@ def command(
         document(reports.document_of(found) | {"report": str(path)})
     else:
         for line in reports.lines_of(found):
-            say(line)
+            say(line, hang=6)
         say(f"written to {path}")
     return ExitCode.DONE if found.passed else ExitCode.FAILED
 

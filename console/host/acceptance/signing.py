@@ -55,7 +55,7 @@ def sign(host: Host, path: Path, by: str, confirm: str, *, as_json: bool) -> Non
     if confirm != phrase:
         if not as_json:
             for line in reports.lines_of(found):
-                say(line)
+                say(line, hang=6)
         raise CommandFailed(ExitCode.REFUSED, _asked(config, phrase), "NOT_CONFIRMED")
     told = _recorded(host, config, ask.Sign(by=name, sign_off=signed, passed=found.passed))
     if not told.ok:
