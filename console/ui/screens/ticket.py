@@ -139,7 +139,7 @@ class TicketScreen(MeridianModal[str]):
             wide = self.app.size.width >= WIDE
             yield LiveTable(
                 WIDE_CHECK_COLUMNS if wide else CHECK_COLUMNS,
-                empty="a quantity is needed before anything can be checked",
+                empty="the checks come with a quantity",
                 glyphs=console_of(self.app).glyphs,
                 id="checks",
             )
