@@ -123,3 +123,13 @@ def test_a_field_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(document_of(later)), encoding="utf-8")
     with pytest.raises(ReportError, match="format 2: this program reads 1"):
         read(path)
+
+
+def test_X61_only_a_run_that_was_to_place_no_order_is_called_the_part_that_reads_alone() -> None:
+    failed = msgspec.structs.replace(REPORT, passed=False, orders=())
+    assert next(lines_of(failed)) == "FAILED: dry run of alpaca (alpaca paper)"
+    read_alone = list(lines_of(msgspec.structs.replace(failed, symbol="")))
+    assert read_alone[0] == (
+        "FAILED: dry run of alpaca (alpaca paper), of the part that reads alone"
+    )
+    assert read_alone[1] == "  account PA1, 2026-10-26T07:33:20.000000005Z"

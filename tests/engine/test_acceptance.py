@@ -289,3 +289,8 @@ def test_C701_what_is_left_over_is_less_than_a_lot(left: str, ok: bool) -> None:
 def test_a_run_without_orders_passes_nothing() -> None:
     failed = bad(Story().run(trouble=("the market of AAPL is closed",)))
     assert {"trouble", "resting limits", "order success", "fill rate", "slippage"} <= set(failed)
+
+
+def test_C704_a_run_that_did_not_come_to_the_venues_books_says_so_and_states_no_amount() -> None:
+    row = rows(Story().run(before=None))["cash of the fills"]
+    assert (row.ok, row.measured) == (False, "the venue's cash was not read before")

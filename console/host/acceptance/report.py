@@ -84,6 +84,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     not_shown: tuple[str, ...]
     """What a reader may miss, in sentences."""
 
+    @property
+    def reads_alone(self) -> bool:
+        """No order was meant: its environment takes none, and so no symbol was traded (X-61)."""
+        return not self.symbol
+
 
 def digest_of(report: Report) -> str:
     """SHA-256 of the content, in hex; the same on every machine."""
@@ -139,9 +144,10 @@ def lines_of(report: Report) -> Iterator[str]:
     """The report for a person, line by line."""
     place = f"{report.kind} {report.environment}".strip()
     word = "PASSED" if report.passed else "FAILED"
-    part = "" if report.orders else ", of the part that reads alone"
+    part = ", of the part that reads alone" if report.reads_alone else ""
     yield f"{word}: dry run of {report.account} ({place}){part}"
-    yield f"  account {report.account_id}, {report.symbol}, {rfc3339(report.at)}"
+    about = (report.account_id, report.symbol, rfc3339(report.at))
+    yield "  account " + ", ".join(word for word in about if word)
     yield f"  evidence: {report.evidence}"
     yield f"  version {report.version}, config {report.config_digest[:16]}"
     yield f"  journal events {report.journal_first} to {report.journal_last}, " + (

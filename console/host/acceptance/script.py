@@ -52,6 +52,8 @@ DIFFERENT: Final = 20
 
 BY: Final = "dryrun"
 
+NOTHING: Final = Books(positions={}, orders=(), cash={})
+
 PASSING: Final = frozenset(
     {
         Code.NO_PRICE,
@@ -94,7 +96,7 @@ class Performance:
         self._clock = clock
         self._began = clock.now()
         self._letters: frozenset[str] = frozenset()
-        self._before = Books(positions={}, orders=(), cash={})
+        self._before: Books | None = None
         self._number = 0
         self._round = 0
         self._resting: list[str] = []
@@ -310,7 +312,7 @@ class Performance:
         """What was seen, with the venue's lists and the engine's once they agree or have had their
         time."""
         name = self._plan.account
-        ours, theirs = self._ours(), self._before
+        ours, theirs = self._ours(), self._before or NOTHING
         ends = self._clock.monotonic() + round(AGREE_SECONDS * NS_PER_SECOND)
         try:
             while True:

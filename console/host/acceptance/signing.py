@@ -84,8 +84,10 @@ def _demand(config: Config, found: Report, signed: SignOff) -> None:
     """Raises CommandFailed (refused) where a live start would not take this sign-off."""
     wanted = [account for account in live_accounts(config) if account.kind == found.kind]
     against = [] if found.passed else ["the dry run did not pass"]
-    if not found.orders:
+    if found.reads_alone:
         against.append("it is the part that reads alone, without an order")
+    elif not found.orders:
+        against.append("it placed no order")
     if not wanted:
         kinds = ", ".join(sorted({account.kind for account in live_accounts(config)}))
         against.append(f"it is a dry run of {found.kind}, and this config trades {kinds}")
