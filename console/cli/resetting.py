@@ -8,7 +8,7 @@ from typing import Final
 
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host
-from engine.config import Config, opened
+from engine.config import Config, kept_elsewhere
 from engine.domain.run import Mode
 
 CONFIRM: Final = "RESET"
@@ -60,15 +60,14 @@ def demand_paper(config: Config) -> None:
     """Raise where more than paper accounts of this machine's own state folder trade."""
     if config.mode is not Mode.PAPER:
         raise _refused(f'mode = "{config.mode}": reset is for paper alone', "MODE")
-    for name in opened(config):
+    for name in kept_elsewhere(config):
         kind, address = config.brokers.kind_of(name), config.brokers.address_of(name)
-        if kind != "paper" or address:
-            where = f"at {kind}" if kind != "paper" else f"in the paper venue at {address}"
-            raise _refused(
-                f"the account {name} is kept {where}, and would hold afterwards what it holds now: "
-                "reset is for paper accounts of the state folder alone",
-                "NOT_PAPER",
-            )
+        where = f"at {kind}" if kind != "paper" else f"in the paper venue at {address}"
+        raise _refused(
+            f"the account {name} is kept {where}, and would hold afterwards what it holds now: "
+            "reset is for paper accounts of the state folder alone",
+            "NOT_PAPER",
+        )
 
 
 def _demand_paper_journal(folder: Path) -> None:

@@ -36,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True):
     loss_counts_from: Decimal | None
     """The smallest loss, as a share of the entry, that counts as one of those in a row."""
     drawdown_limit: Decimal | None
+    kept_here: bool
+    """The books of every account are in this state folder, so that `reset` begins all of them
+    afresh."""
 
 
 class LinkRow(msgspec.Struct, frozen=True):

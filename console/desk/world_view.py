@@ -39,6 +39,7 @@ from console.desk.values import (
 )
 from engine.analytics.open_risk import open_risk
 from engine.analytics.status import limits_used
+from engine.config import kept_elsewhere
 from engine.domain.commands import PlaceOrder
 from engine.domain.events import OrderFilled, Record
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -89,6 +90,7 @@ class WorldView:
             gross_limit=world.limits.gross,
             loss_counts_from=world.limits.loss_streak_pct,
             drawdown_limit=world.limits.drawdown,
+            kept_here=not kept_elsewhere(config),
         )
 
     @property

@@ -1,6 +1,6 @@
 """Configuration: the keys, their rules, and how a file and the environment become one value."""
 
-from engine.config.accounts import account_id, opened
+from engine.config.accounts import account_id, kept_elsewhere, opened
 from engine.config.load import ConfigError, amended, from_mapping, load, parse
 from engine.config.model import Config
 from engine.config.render import digest, init_text, limits_digest, show, show_text
@@ -13,6 +13,7 @@ __all__ = [
     "digest",
     "from_mapping",
     "init_text",
+    "kept_elsewhere",
     "limits_digest",
     "load",
     "opened",

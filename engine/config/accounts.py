@@ -36,6 +36,19 @@ def real_accounts(config: Config) -> dict[str, RealVenueConfig]:
     return {name: one for name, one in found.items() if isinstance(one, RealVenueConfig)}
 
 
+def kept_elsewhere(config: Config) -> tuple[str, ...]:
+    """The names of the accounts that the engine opens whose books are not in its state folder.
+
+    Those are at a real venue, or in the paper venue of another process.
+    """
+    brokers = config.brokers
+    return tuple(
+        name
+        for name in opened(config)
+        if brokers.kind_of(name) != "paper" or brokers.address_of(name)
+    )
+
+
 def routed(config: Config, symbol: str, asset_class: str) -> str:
     """The name of the account of the first of `[[routes]]` that matches the symbol and its asset
     class; without a match the primary account's."""

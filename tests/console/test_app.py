@@ -319,6 +319,14 @@ async def test_after_a_kill_the_halt_screen_names_the_way_to_begin_afresh_on_pap
         assert "meridian-tui reset --confirm RESET" in shown(app)
 
 
+async def test_where_a_venue_keeps_the_account_nothing_begins_afresh_after_a_kill() -> None:
+    elsewhere = {"paper": {"address": "/run/paper.sock"}}
+    async with Host(brokers=elsewhere) as host, console(host) as (app, pilot):
+        await press(app, pilot, "ctrl+k", "ctrl+k", "h")
+        assert "flatten" in shown(app)
+        assert "reset --confirm RESET" not in shown(app)
+
+
 async def test_a_halt_cleared_elsewhere_closes_its_screen() -> None:
     async with Host() as host, console(host) as (app, pilot):
         await press(app, pilot, "ctrl+k", "h")

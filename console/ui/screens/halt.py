@@ -146,7 +146,8 @@ class HaltScreen(MeridianModal[None]):
         yield Proof(id="proof")
         yield Static(literal(self._ask), id="resume-wanted")
         yield Field(id="resume", placeholder=f"{self._phrase} clears the halt")
-        if console_of(self.app).desk.view.settings.mode is Mode.PAPER:
+        settings = console_of(self.app).desk.view.settings
+        if settings.mode is Mode.PAPER and settings.kept_here:
             afresh = Static(literal(AFRESH), id="afresh")
             afresh.display = False
             yield afresh
