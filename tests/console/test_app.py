@@ -313,8 +313,10 @@ async def test_after_a_kill_the_halt_screen_names_the_way_to_begin_afresh_on_pap
     async with Host() as host, console(host) as (app, pilot):
         await press(app, pilot, "h")
         assert "reset --confirm RESET" not in shown(app)
+        assert "the halt stays" not in shown(app), "none stands"
         await press(app, pilot, "escape", "ctrl+k", "h")
         assert "reset --confirm RESET" not in shown(app)
+        assert "esc closes, the halt stays" in shown(app)
         await press(app, pilot, "ctrl+k")
         assert "meridian-tui reset --confirm RESET" in shown(app)
 

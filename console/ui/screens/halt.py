@@ -159,11 +159,12 @@ class HaltScreen(MeridianModal[None]):
     def on_mount(self) -> None:
         """Title of the frame."""
         self.frame.border_title = literal("Halt")
-        self.frame.border_subtitle = literal("esc closes, the halt stays")
 
     def follow(self, halt: Halt | None) -> None:
         """Ask for the phrase while something is halted; close when that ends, whoever ended it."""
         self._shown = halt
+        stays = "esc closes" if halt is None else "esc closes, the halt stays"
+        self.frame.border_subtitle = literal(stays)
         for one in self.query("#resume, #resume-wanted"):
             one.display = halt is not None
         for one in self.query("#afresh"):
