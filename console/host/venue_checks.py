@@ -102,8 +102,9 @@ def _place(plan: VenueSetup) -> Diagnosis:
     if not settings.is_at_venue:
         text = f"{plan.kind}, {settings.environment}, not at the venue's own addresses: {where}"
         return Diagnosis(None, text, settings.environment)
-    port = f" port {settings.port}" if plan.kind == "ibkr" else ""
-    text = f"{plan.kind}, {settings.environment}{port}, {where or 'the addresses of the venue'}"
+    if plan.kind == "ibkr":
+        where = f"{settings.host} port {settings.port}; that a TWS answers there is not shown"
+    text = f"{plan.kind}, {settings.environment}, {where or 'the addresses of the venue'}"
     return Diagnosis(True, text, settings.environment)
 
 

@@ -76,6 +76,8 @@ def test_P44_every_venue_is_asked_what_can_be_known_and_is_told_in_rows(
     assert rows[name, "balances"]["measured"] == "100000"
     # a server on loopback is no venue, and is told as none; of TWS nobody can know
     assert found["place"] == ("ok" if name == "ibkr" else "warn")
+    if name == "ibkr":
+        assert "that a TWS answers there is not shown" in rows[name, "place"]["text"]
     assert not list((tmp_path / "state").glob("journal*")), "it was looked at, nothing has run"
 
 
