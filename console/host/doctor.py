@@ -236,6 +236,9 @@ def _journal(host: Host, config: Config) -> Diagnosis:
     if found.ok and not found.events:
         missing = host.missing_journal()
         if was_used(lock_files(host, config, host.state_dir), host.state_dir):
+            if (host.state_dir / wiring.JOURNAL).exists():
+                text = "the journal is empty: each start was refused, or what it had is gone"
+                return Diagnosis(None, text)
             return Diagnosis(False, missing or "there is no journal, though an engine ran here")
         return Diagnosis(None, missing or "there is no journal yet: nothing has run here")
     return Diagnosis(found.ok, found.problem or f"{found.events} events, the chain holds")

@@ -105,6 +105,9 @@ def test_M80_real_money_is_traded_after_a_dry_run_and_its_sign_off_and_not_befor
         f"Real money is not traded: {desk.name}: no dry run of {desk.name} is signed off here: run "
         "`dryrun` in its test environment, then `dryrun sign REPORT` with this config."
     ]
+    looked = json.loads(desk.program.run("doctor", "--json").stdout)
+    (journal,) = [row for row in looked["checks"] if row["check"] == "journal"]
+    assert journal["ok"] is True, "a start that was refused is no journal that is lost"
     code, told = desk.sign("--confirm", "SIGN")
     assert (code, told["code"]) == (REFUSED, "NOT_CONFIRMED")
     assert "real money" in told["error"]
