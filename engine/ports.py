@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -58,10 +58,6 @@ class Taken(msgspec.Struct, frozen=True):
     times_in_force: frozenset[TimeInForce]
 
 
-_IN_SHARES: Final = frozenset({AssetClass.STOCK, AssetClass.ETF})
-"""What is traded in whole ones, so that another quantity is for a part."""
-
-
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue can do; the engine asks here rather than by name (C-131)."""
 
@@ -70,8 +66,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     times_in_force: frozenset[TimeInForce]
     by_kind: Mapping[AssetClass, Taken] = {}
     """What it takes of a kind of instrument, where that is not all."""
-    of_parts: Taken | None = None
-    """What it takes of an order for a part of a share; None where that is no matter."""
+    of_parts: Mapping[AssetClass, Taken] = {}
+    """The same of an order for no whole number of units, for the kinds where that is another."""
     native_stop: bool
     native_modify: bool
     reduce_only: bool
@@ -107,8 +103,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     def takes(self, kind: AssetClass, quantity: Decimal) -> Taken:
         """What it takes of an order for so much of an instrument of that kind."""
-        if self.of_parts is not None and kind in _IN_SHARES and quantity % 1:
-            return self.of_parts
+        if quantity % 1 and kind in self.of_parts:
+            return self.of_parts[kind]
         return self.by_kind.get(kind) or Taken(self.order_types, self.times_in_force)
 
     @property

@@ -13,7 +13,6 @@ from engine.config.accounts import is_real
 from engine.config.venue import RealVenueConfig
 from engine.domain.account import Account
 from engine.domain.instrument import parse
-from engine.domain.instruments.kind import InstrumentError
 
 _DEFAULTS: Final = Config.model_construct()
 
@@ -32,7 +31,7 @@ def class_of(symbol: str) -> str:
     """The kind of instrument that an id stands for by its shape; "" for what is no id."""
     try:
         return str(parse(symbol)[0])
-    except InstrumentError:
+    except ValueError:
         return ""
 
 

@@ -43,9 +43,7 @@ def kept_elsewhere(config: Config) -> tuple[str, ...]:
     """
     brokers = config.brokers
     return tuple(
-        name
-        for name in opened(config)
-        if brokers.kind_of(name) != "paper" or brokers.address_of(name)
+        name for name in opened(config) if is_real(config, name) or brokers.address_of(name)
     )
 
 

@@ -58,7 +58,8 @@ def closes(desk: CoreDriver) -> list[OrderTerms]:
 
 
 def test_a_kind_takes_what_its_venue_says_and_all_that_it_takes_where_it_says_nothing() -> None:
-    one = able(by_kind={AssetClass.OPTION: FOR_THE_DAY}, of_parts=NO_STOPS)
+    parts = dict.fromkeys((AssetClass.STOCK, AssetClass.ETF), NO_STOPS)
+    one = able(by_kind={AssetClass.OPTION: FOR_THE_DAY}, of_parts=parts)
     whole = Taken(one.order_types, one.times_in_force)
     assert one.takes(AssetClass.OPTION, D(2)) == FOR_THE_DAY
     assert one.takes(AssetClass.STOCK, D(2)) == whole
@@ -76,9 +77,9 @@ def test_a_kind_takes_what_its_venue_says_and_all_that_it_takes_where_it_says_no
 def test_a_stop_is_good_till_cancelled_where_that_is_taken_and_for_the_day_where_not(
     kind: dict[AssetClass, Taken], quantity: str, expected: TimeInForce
 ) -> None:
-    desk = held(able(by_kind=kind, of_parts=FOR_THE_DAY), "99")
+    desk = held(able(by_kind=kind, of_parts={AssetClass.STOCK: FOR_THE_DAY}), "99")
     if quantity != "99":
-        desk = held_part(able(by_kind=kind, of_parts=FOR_THE_DAY))
+        desk = held_part(able(by_kind=kind, of_parts={AssetClass.STOCK: FOR_THE_DAY}))
     (stop,) = stops(desk)
     assert (stop.type, stop.time_in_force) == (T.STOP, expected)
     assert stop.quantity == D(quantity)
