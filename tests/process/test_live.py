@@ -209,7 +209,7 @@ def test_a_journal_keeps_its_mode_for_its_life(
     assert 'This journal is of mode "paper" and the config says mode = "live"' in told["error"]
     code, said = desk.start()
     assert code == USAGE
-    assert "Begin another journal with --state-dir." in said
+    assert "or begin another journal with --state-dir." in said
 
 
 def test_C706_a_dry_run_never_trades_real_money_and_a_paper_config_signs_nothing(
