@@ -7,14 +7,15 @@ import msgspec
 import pytest
 
 from brokers.binance.adapter import BinanceBroker
-from brokers.ibkr.known import Held, Known
+from brokers.ibkr import reports as told_by_tws
+from brokers.ibkr.known import Known
 from brokers.ibkr.orders import Orders
 from brokers.oanda.adapter import OandaBroker
 from brokers.okx.adapter import OkxBroker
 from engine.core import reports
 from engine.domain.inputs import GateClosed, SubmitFailed
 from engine.domain.instant import Nanos
-from engine.domain.order import Fill, OrderStatus, OrderTerms
+from engine.domain.order import Fill, OrderTerms
 from engine.ports import Ambiguous, Capabilities, OrderReport
 from engine.runtime.venue import Venue
 from tests.simulation.ablations import ABLATIONS as OF_SIMULATION
@@ -81,12 +82,11 @@ def _filled_with_nothing(patching: pytest.MonkeyPatch) -> None:
     def as_told(given: OrderReport) -> object:
         return given.filled
 
-    def ended(self: Orders, known: Known) -> None:
-        if not known.has_ended:
-            self._end(known, Held(OrderStatus.FILLED))
+    def by_then(known: Known, held: object) -> object:
+        return known.filled
 
     patching.setattr(reports, "_counted", as_told)
-    patching.setattr(Orders, "_filled_late", ended)
+    patching.setattr(told_by_tws, "_filled_by_then", by_then)
 
 
 ABLATIONS: Final = (
