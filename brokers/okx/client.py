@@ -108,14 +108,21 @@ class Client:
         *,
         urgent: bool = False,
         at_least: int = 0,
+        cost: int = 1,
     ) -> Any:
         """Ask, and the rows of the answer; what is empty in the query is left out.
 
+        `cost`: what is taken of the requests that are allowed; 0 where `pay` has paid for it.
         Raises one of the six errors, Ambiguous also for an answer of fewer than `at_least` rows.
         """
         given = {name: value for name, value in (query or {}).items() if value}
         request = Request(method="GET", path=V5 + path, query=urlencode(given, safe=","))
-        return await self._ask(path, request, kind, urgent=urgent, at_least=at_least)
+        return await self._ask(path, request, kind, urgent=urgent, at_least=at_least, cost=cost)
+
+    def pay(self, path: str, cost: int, *, urgent: bool) -> None:
+        """Take what so many questions cost that are of use together alone: those that break off in
+        the middle use up what the next attempt wants. Raises Throttled; nothing is taken then."""
+        self._budget("GET", path).take(cost, need=Need.of(urgent=urgent))
 
     async def post(self, path: str, body: Any, kind: Any, *, urgent: bool = False) -> Any:
         """Send, and the rows of the answer, at least one. Raises one of the six errors."""
@@ -123,10 +130,17 @@ class Client:
         return await self._ask(path, request, kind, urgent=urgent, at_least=1)
 
     async def _ask(
-        self, path: str, request: Request, kind: Any, *, urgent: bool, at_least: int
+        self,
+        path: str,
+        request: Request,
+        kind: Any,
+        *,
+        urgent: bool,
+        at_least: int,
+        cost: int = 1,
     ) -> Any:
         budget = self._budget(request.method, path)
-        budget.take(need=Need.of(urgent=urgent))
+        budget.take(cost, need=Need.of(urgent=urgent))
         try:
             reply = await self._rest.ask(request, Reply[kind])
         except Banned as error:  # of the address, whatever is asked

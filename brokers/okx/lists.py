@@ -27,6 +27,8 @@ RECENT: Final = 3 * 86_400 * NS_PER_SECOND
 MARGIN: Final = 60 * NS_PER_SECOND
 """Lists go by when a row was written, which is a little after the execution."""
 
+STOPS_PENDING: Final = "/trade/orders-algo-pending"
+
 
 class Lists:
     """The lists of one account; what they say of where orders are is noted in `places`."""
@@ -140,7 +142,9 @@ class Lists:
             yield row
 
     async def _stops(self) -> list[AlgoRow]:
-        """Everything that waits for a price: its kinds are asked for beside each other."""
+        """Everything that waits for a price: its kinds are asked for beside each other, once there
+        is room for all of them."""
+        self._client.pay(STOPS_PENDING, len(STOP_KINDS), urgent=True)
         kinds = await asyncio.gather(*map(self._stops_of, STOP_KINDS), return_exceptions=True)
         found: list[AlgoRow] = []
         for rows in kinds:
@@ -151,20 +155,20 @@ class Lists:
 
     async def _stops_of(self, kind: str) -> list[AlgoRow]:
         query = {"instType": SPOT, "ordType": kind}
-        path, found = "/trade/orders-algo-pending", list[AlgoRow]()
-        async for row in self._rows(path, AlgoRow, "algo_id", **query):
+        found: list[AlgoRow] = []
+        async for row in self._rows(STOPS_PENDING, AlgoRow, "algo_id", cost=0, **query):
             self._places.saw_stop(row)
             found.append(row)
         return found
 
     async def _rows(
-        self, path: str, kind: type[msgspec.Struct], cursor: str, **query: str
+        self, path: str, kind: type[msgspec.Struct], cursor: str, cost: int = 1, **query: str
     ) -> AsyncIterator[Any]:
-        """The rows of a list, newest first, to its end."""
+        """The rows of a list, newest first, to its end; `cost` is that of its first page."""
         after = ""
         while True:
             page = query | {"after": after, "limit": str(PAGE)}
-            rows = await self._client.get(path, kind, page, urgent=True)
+            rows = await self._client.get(path, kind, page, urgent=True, cost=1 if after else cost)
             for row in rows:
                 yield row
             if len(rows) < PAGE:

@@ -16,6 +16,7 @@ import pytest
 from brokers import open_venue
 from brokers.okx.adapter import OkxBroker
 from brokers.okx.client import Client, Keys
+from brokers.okx.lists import STOP_KINDS
 from brokers.okx.stream import AccountStream
 from engine.domain.order import OrderStatus
 from engine.domain.run import LinkState
@@ -733,3 +734,19 @@ async def test_a_symbol_that_is_suspended_is_known_with_that_fault(
     assert (facts.tick, facts.currency) == (D("0.01"), "USDT")
     assert facts.lot == D("0.001")  # the least that can be ordered, of a lot of 0.0001
     assert (facts.fault, facts.shortable) == ("", False)
+
+
+async def test_C200_stops_are_listed_only_where_there_is_room_for_all_their_kinds(
+    server: OkxServer, lab: Lab
+) -> None:
+    """Questions that break off in the middle would use up what the next attempt waits for, and
+    whoever asks again as soon as it may would never have the whole list."""
+    looks = [lab.broker.get_open_orders() for _ in range(10)]
+    told = await asyncio.gather(*looks, return_exceptions=True)
+    put_off = [one for one in told if isinstance(one, Throttled)]
+    asked = server.count("pending-algos")
+    assert put_off
+    assert asked == (10 - len(put_off)) * len(STOP_KINDS)
+    await asyncio.sleep(max(one.retry_after for one in put_off))
+    await lab.broker.get_open_orders()
+    assert server.count("pending-algos") == asked + len(STOP_KINDS)
