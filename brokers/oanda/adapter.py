@@ -5,6 +5,7 @@ opened first, then the account is read, and what came with it is history; a line
 asked for by its id, and where that fails the stream ends and the engine connects again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Final
@@ -22,7 +23,7 @@ from brokers.oanda.log import TransactionLog
 from brokers.oanda.money import FILL, account_of, fill_of, movements_of, positions_of
 from brokers.oanda.orders import Pair, body_of, instrument_from, pair_of, venue_order
 from brokers.oanda.refusals import UNKNOWN_ORDER, end_of
-from brokers.oanda.stream import SILENCE_SECONDS, LineStream, StreamEnded
+from brokers.oanda.stream import QUIET_SECONDS, SILENCE_SECONDS, LineStream, StreamEnded
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import moment_of, venue_order_id_of
 from engine.domain.instant import NS_PER_SECOND, Nanos, to_datetime
@@ -72,12 +73,16 @@ PAGES: Final = 10
 
 NO_EXTENSIONS: Final = wire.Extensions()
 
+CHECK_SECONDS: Final = 3.0
+"""With `QUIET_SECONDS` before it: a connection that carries nothing is noticed within 5 s."""
+
 _MARGIN: Final = 3_600 * NS_PER_SECOND
 """How far the clocks of an order's id and of the venue may be apart."""
 
 
 class OandaBroker:
-    """One account at OANDA. `silence_seconds` without a line and its stream is over."""
+    """One account at OANDA. `silence_seconds` without a line and its stream is over; after each
+    `quiet_seconds` without one the venue is asked what the stream may have failed to bring."""
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class OandaBroker:
         clock: Clock,
         *,
         silence_seconds: float = SILENCE_SECONDS,
+        quiet_seconds: float = QUIET_SECONDS,
         claim: Claim = unclaimed,
     ) -> None:
         """`name` is the account's under `[brokers]`; `claim` keeps it from other processes."""
@@ -94,6 +100,7 @@ class OandaBroker:
         self._identity = Identity(name, api.settings, claim)
         self._clock = clock
         self._silence = silence_seconds
+        self._quiet_seconds = quiet_seconds
         self._inbox = AccountInbox(name, clock)
         self._log = TransactionLog(name, self._inbox.put)
         self._stream: LineStream | None = None
@@ -104,6 +111,9 @@ class OandaBroker:
         self._begun: Nanos = 0
         """When the account was created there."""
         self._bad_lines = 0
+        self._awaited = 0
+        """The newest transaction that the venue told of when asked, until the stream says anything;
+        0 where there is none."""
 
     @property
     def name(self) -> str:
@@ -135,6 +145,8 @@ class OandaBroker:
                 heard=self._heard,
                 ended=self._ended,
                 silence_seconds=self._silence,
+                quiet=self._check,
+                quiet_seconds=self._quiet_seconds,
             )
             try:
                 await stream.open()
@@ -151,7 +163,7 @@ class OandaBroker:
             raise
         self._pairs = {row.name: pair_of(row) for row in listed.instruments}
         self._home, self._begun = account.currency, time_of(account.created_time)
-        self._bad_lines = 0
+        self._bad_lines = self._awaited = 0
         self._log.begin(account)
         self._is_asked = refused is not None
         if refused is not None:
@@ -180,7 +192,7 @@ class OandaBroker:
     async def _heard(self, lines: list[bytes]) -> None:
         """Tell what the lines say. Where one is missing or cannot be read, the venue is asked for
         all that follows the newest that was told."""
-        missing = False
+        missing, self._awaited = False, 0
         for line in lines:
             try:
                 told = msgspec.json.decode(line, type=wire.Transaction)
@@ -206,6 +218,23 @@ class OandaBroker:
             self._log.take_all(await self._api.after(self._log.last))
         except BrokerError as error:
             raise StreamEnded(f"what was missed could not be had: {error}") from error
+
+    async def _check(self) -> None:
+        """Ask for what a quiet stream may have failed to bring, and tell it. A connection that
+        carries nothing more shows so before the next beat is missing (C-440)."""
+        if self._awaited:
+            raise StreamEnded(f"it did not bring transaction {self._awaited}")
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                missed = await self._api.after(self._log.last)
+        except Throttled:
+            return
+        except (BrokerError, TimeoutError) as error:
+            what = str(error) or f"no answer in {CHECK_SECONDS:g} s"
+            raise StreamEnded(f"it was quiet, and the venue could not be asked: {what}") from error
+        if missed:
+            self._awaited = missed[-1].number
+            self._log.take_all(missed)
 
     # --- orders
 

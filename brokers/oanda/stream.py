@@ -1,7 +1,8 @@
 """A stream of lines over HTTP, from its opening to its end; it never comes back by itself.
 
 A line may come in several pieces. What ends a stream: the other side, a silence longer than the
-beat of 5 s allows, a line that has no end.
+beat of 5 s allows, a line that has no end. Who wants to know sooner whether a quiet stream still
+tells everything says what to ask meanwhile.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ OPEN_SECONDS: Final = 4.0
 SILENCE_SECONDS: Final = 12.0
 """It beats every 5 s: without a beat for 10 to 15 s it is dead (research §6)."""
 
+QUIET_SECONDS: Final = 1.5
+"""Most of what is missed shows within 5 s (C-440), which a beat of 5 s cannot do alone."""
+
 LONGEST_LINE: Final = 1024 * 1024
 
 
@@ -25,7 +29,9 @@ class StreamEnded(Exception):  # noqa: N818 - it is what happened
 
 class LineStream:
     """One stream. `heard` gets the whole lines of each piece that came, and may ask the venue
-    something before it takes the next; `ended` is called once, with why."""
+    something before it takes the next; `ended` is called once, with why. `quiet` is called whenever
+    nothing came for `quiet_seconds`; it raises StreamEnded where the stream is not to be trusted
+    any more."""
 
     def __init__(
         self,
@@ -35,12 +41,16 @@ class LineStream:
         heard: Callable[[list[bytes]], Awaitable[None]],
         ended: Callable[[str], None],
         silence_seconds: float = SILENCE_SECONDS,
+        quiet: Callable[[], Awaitable[None]] | None = None,
+        quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         self._rest = rest
         self._request = request
         self._heard = heard
         self._ended = ended
         self._silence = silence_seconds
+        self._quiet = quiet
+        self._quiet_seconds = quiet_seconds
         self._task: asyncio.Task[None] | None = None
         self._begun = asyncio.Event()
 
@@ -92,11 +102,10 @@ class LineStream:
         rest = b""
         while True:
             try:
-                async with asyncio.timeout(self._silence):
-                    piece = await more()
+                piece = await self._next(more)
             except StopAsyncIteration:
                 return "the stream ended"
-            except TimeoutError:
+            if piece is None:
                 return f"nothing was heard for {self._silence:g} s"
             *lines, rest = (rest + piece).split(b"\n")
             if len(rest) > LONGEST_LINE:
@@ -104,3 +113,21 @@ class LineStream:
             whole = [line for line in lines if line.strip()]
             if whole:
                 await self._heard(whole)
+
+    async def _next(self, more: Callable[[], Awaitable[bytes]]) -> bytes | None:
+        """The next piece; None after too long a silence."""
+        loop = asyncio.get_running_loop()
+        over = loop.time() + self._silence
+        coming = asyncio.ensure_future(more())
+        try:
+            while (left := over - loop.time()) > 0:
+                wait = left if self._quiet is None else min(left, self._quiet_seconds)
+                if (await asyncio.wait({coming}, timeout=wait))[0]:
+                    return await coming
+                if self._quiet is not None and loop.time() < over:
+                    await self._quiet()
+            return None
+        finally:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait({coming})

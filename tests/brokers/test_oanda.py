@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from brokers.oanda.adapter import CHECK_SECONDS
 from brokers.oanda.setup import open_oanda
+from brokers.oanda.stream import QUIET_SECONDS
 from engine.domain.ids import unnamed_order_id
 from engine.domain.order import OrderStatus, OrderType, Side, TimeInForce
 from engine.domain.run import LinkState
@@ -368,6 +370,70 @@ async def test_a_stream_that_is_silent_is_over(server: OandaServer) -> None:
         await lab.start()
         assert await lab.link_lost() == "nothing was heard for 0.2 s"
         await lab.start()
+
+
+async def test_what_a_quiet_stream_fails_to_bring_is_asked_for_long_before_a_beat_is_missing(
+    server: OandaServer,
+) -> None:
+    """C-440: what the account did is known though the stream is stuck; the stream brings it in the
+    end, and it counts once."""
+    async with lab_of(server, quiet_seconds=0.4) as lab:
+        await lab.start()
+        server.hold()
+        server.order_by_hand("10", "95", client_id="a")
+        server.exchange.set_price(SYMBOL, D(94))
+        await lab.until("a", FILLED)
+        server.release()
+        await lab.all_told()
+        assert lab.of("a") == [NEW, FILLED]
+
+
+async def test_a_stream_that_goes_on_without_what_the_venue_told_when_asked_is_over(
+    server: OandaServer,
+) -> None:
+    async with lab_of(server, quiet_seconds=0.2) as lab:
+        await lab.start()
+        server.hold()
+        server.order_by_hand("10", "95", client_id="a")
+        assert (await lab.link_lost()).startswith("it did not bring transaction ")
+        assert lab.of("a") == [NEW]
+        server.lose()
+        await lab.start()
+        await lab.submit("b")
+        await lab.until("b", FILLED)
+
+
+@pytest.mark.parametrize("play", ["drop_before", "status_before"])
+async def test_a_quiet_stream_of_a_venue_that_cannot_be_asked_is_over(
+    server: OandaServer, play: Any
+) -> None:
+    async with lab_of(server, quiet_seconds=0.2) as lab:
+        await lab.start()
+        server.fault("sinceid", play)
+        why = await lab.link_lost()
+        assert why.startswith("it was quiet, and the venue could not be asked: ")
+
+
+async def test_a_quiet_stream_of_a_venue_that_does_not_answer_is_over_within_5_seconds(
+    server: OandaServer,
+) -> None:
+    """A link that carries nothing more (C-440)."""
+    assert QUIET_SECONDS + CHECK_SECONDS <= 5
+    async with lab_of(server, quiet_seconds=0.2) as lab:
+        await lab.start()
+        server.fault("sinceid", "silent")
+        assert (await lab.link_lost()).endswith("could not be asked: no answer in 3 s")
+
+
+async def test_a_quiet_stream_stays_where_the_venue_asks_to_wait(server: OandaServer) -> None:
+    async with lab_of(server, quiet_seconds=0.2) as lab:
+        await lab.start()
+        server.fault("sinceid", "status_before", status=429, headers={"Retry-After": "0"})
+        server.order_by_hand("10", "95", client_id="a")
+        await lab.until("a", NEW)
+        while server.count("sinceid") < 3:
+            await asyncio.sleep(0.05)
+        await lab.all_told()
 
 
 async def test_a_stream_that_ends_is_told_and_the_next_connect_brings_it_back(

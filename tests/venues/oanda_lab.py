@@ -81,12 +81,22 @@ async def opened(server: OandaServer, **settings: Any) -> AsyncIterator[OandaCon
 
 @contextlib.asynccontextmanager
 async def lab_of(
-    server: OandaServer, *, silence_seconds: float = 60, **settings: Any
+    server: OandaServer,
+    *,
+    silence_seconds: float = 60,
+    quiet_seconds: float = 60,
+    **settings: Any,
 ) -> AsyncIterator[OandaLab]:
-    """An adapter whose stream may be silent for so long; not connected yet."""
+    """An adapter whose stream may be silent, and quiet, for so long; not connected yet."""
     given = plan(server, **settings)
     api = OandaApi(given.name, given.settings, given.secret, oanda_budget(given.clock.monotonic))
-    broker = OandaBroker(given.name, api, given.clock, silence_seconds=silence_seconds)
+    broker = OandaBroker(
+        given.name,
+        api,
+        given.clock,
+        silence_seconds=silence_seconds,
+        quiet_seconds=quiet_seconds,
+    )
     try:
         yield OandaLab(server, broker)
     finally:
