@@ -108,6 +108,8 @@ class Run:
         self.engine: Engine
         self.connection: Connection
         self._running: asyncio.Task[None]
+        self._goes_wrong = asyncio.Event()
+        """Something may go wrong anew: not after a start that failed, or none would succeed."""
         self._faults: set[asyncio.Task[None]] = set()
         self.script = Script(
             self.random, lambda: self.engine.book, place.name, self.prices,
@@ -158,16 +160,19 @@ class Run:
     async def start(self) -> None:
         """Let the process begin, and again where it could not connect: with one account that ends
         it."""
+        self._goes_wrong.set()
         while True:
             self.build()
             try:
                 await self.engine.start()
             except BrokerError as error:
                 self.note(f"=== it cannot start: {error}")
+                self._goes_wrong.clear()
                 await self._end_process()
                 await asyncio.sleep(1)
                 continue
             self._running = asyncio.create_task(self.engine.run())
+            self._goes_wrong.set()
             return
 
     async def stop(self) -> None:
@@ -220,6 +225,7 @@ class Run:
         pace = self.random.choice((1.5, 3.0, 6.0))
         while True:
             await asyncio.sleep(self.random.expovariate(1 / pace))
+            await self._goes_wrong.wait()
             name = self.random.choice(names)
             self.note(f"--- {name}")
             self.outcome.kinds[name] += 1
