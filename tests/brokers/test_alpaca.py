@@ -35,6 +35,7 @@ from engine.plans.reducing import stop_order
 from engine.ports import (
     Ambiguous,
     AuthFailed,
+    Clock,
     LinkReport,
     MarketClosed,
     NotSent,
@@ -43,7 +44,7 @@ from engine.ports import (
     StreamRefused,
     Throttled,
 )
-from engine.runtime.clock import SystemClock
+from engine.runtime.clock import ScaledClock, SystemClock
 from tests.brokers.conformance import BrokerConformance, Lab
 from tests.engine.driver import CoreDriver
 from tests.venues.alpaca import ACCOUNT, KEY, OPTION, SECRET, AlpacaServer
@@ -67,6 +68,7 @@ def opened(
     key: str = KEY,
     symbols: tuple[str, ...] = ("AAPL",),
     prices: PriceSource = PriceSource.BY_HAND,
+    clock: Clock | None = None,
     **settings: Any,
 ) -> AlpacaConnection:
     """An account at the local server, not connected yet."""
@@ -82,7 +84,7 @@ def opened(
         ),
         market=SimpleNamespace(symbols=symbols),
         account_id="",
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         state_dir=None,
         prices=prices,
         secret=lambda name: Held(secrets[name]),
@@ -1215,13 +1217,14 @@ async def test_a_place_for_prices_that_is_taken_and_a_wrong_key_are_said(
 async def test_the_bars_before_now_are_the_newest_completed_ones_oldest_first(
     server: AlpacaServer, symbol: str
 ) -> None:
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    now = datetime(2026, 3, 2, 15, tzinfo=UTC)
+    clock = ScaledClock(parse_rfc3339("2026-03-02T15:00:10Z"), speed=1)
     server.bars = [
         {"t": f"{now - timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ}", "o": 1.5, "h": 2, "l": 1,
          "c": 1.25, "v": 10, "n": 3, "vw": 1.4}
         for n in range(10)
     ]  # fmt: skip
-    market = opened(server, prices=PriceSource.MARKET).market
+    market = opened(server, prices=PriceSource.MARKET, clock=clock).market
     assert market is not None
     bars = await market.history(symbol, 5)
     # The minute that is still under way is among the five that the venue tells.
