@@ -352,7 +352,7 @@ async def test_x80_the_ticket_says_what_closes_it(hold: str, stop: str, said: st
 
 @pytest.mark.parametrize("paused", [False, True])
 @pytest.mark.parametrize("hold", ["day", "swing"])
-@pytest.mark.parametrize("size", [(60, 20), (80, 24)], ids=str)
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (80, 26), (80, 27), (80, 34)], ids=str)
 async def test_x80_it_says_whole_that_what_can_have_no_stop_is_closed(
     size: tuple[int, int], hold: str, *, paused: bool
 ) -> None:
@@ -380,6 +380,7 @@ async def test_x80_it_says_whole_that_what_can_have_no_stop_is_closed(
             assert screen.reviewed is not None
             assert said in shown(app)
             assert refused in shown(app)
+            assert "Send BUY" in shown(app), "the buttons are the last line, and were cut off"
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)], ids=str)

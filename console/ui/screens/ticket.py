@@ -106,7 +106,7 @@ class TicketScreen(MeridianModal[str]):
         """`account` is that of the position the ticket was opened on; "" goes where routes say."""
         super().__init__()
         self._account = account
-        self.VERTICAL_BREAKPOINTS = [(0, "-tiny"), (18, "-low"), (22, "-short"), (34, "-tall")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (27, "-short"), (38, "-tall")]
         self.side = side
         self._symbol = symbol
         self.intent_id = f"ticket-{uuid4().hex[:16]}"
