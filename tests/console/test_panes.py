@@ -264,6 +264,26 @@ def test_the_axis_stands_still_until_the_best_price_leaves_it() -> None:
 def test_levels_further_apart_than_a_tick_make_a_wider_axis() -> None:
     assert spacing(_depth("100", step="0.25"), D("0.01")) == D("0.25")
     assert spacing(_depth("100", levels=1), D("0.01")) == D("0.01")
+    assert spacing(_depth("100", step="2", levels=1), D("0.01")) == D("0.01")
+
+
+@pytest.mark.parametrize("far", ["0.00003", "0.01", "1", "50"])
+def test_a_level_far_behind_does_not_carry_off_the_best_prices(far: str) -> None:
+    """1.09999 to 1.10001 had been shown as a bid of 1 and an ask of 2, on an axis below zero."""
+    bid, ask, tick = D("1.09999"), D("1.10001"), D("0.00001")
+    depth = Depth(
+        symbol="A",
+        bids=(DepthLevel(bid, D(10)),),
+        asks=(DepthLevel(ask, D(20)), DepthLevel(ask + D(far), D(30))),
+        time=0,
+    )
+    rungs = Ladder().rungs(depth, tick=tick, rows=30, mine={})
+    bids = [rung.price for rung in rungs if rung.bid]
+    asks = [rung.price for rung in rungs if rung.ask]
+    spread = ask - bid
+    assert bid - spread < bids[0] <= bid
+    assert ask <= asks[-1] < ask + spread
+    assert rungs[-1].price > 0
 
 
 def test_our_own_orders_stand_on_their_side() -> None:

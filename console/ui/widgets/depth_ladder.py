@@ -77,13 +77,16 @@ class Ladder:
 
 
 def spacing(depth: Depth, tick: Decimal) -> Decimal:
-    """The smallest distance between two levels of one side, never less than a tick."""
+    """The smallest distance between two levels of one side, never less than a tick; no more than
+    that of the best prices, so that a level far behind does not carry them off."""
     gaps = [
         abs(a.price - b.price)
         for side in (depth.bids, depth.asks)
         for a, b in pairwise(side)
         if a.price != b.price
     ]
+    if gaps and depth.bids and depth.asks:
+        gaps.append(abs(depth.asks[0].price - depth.bids[0].price))
     return max(min(gaps, default=tick), tick)
 
 
