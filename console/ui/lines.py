@@ -399,7 +399,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.DeadLetterClosed: lambda e: JournalLine("DEAD", f"{e.letter_id} {e.action} by {e.by}"),
     ev.ExitPlanned: _exit,
     ev.ExitRefused: lambda e: JournalLine("EXIT", f"{e.symbol} REFUSED {e.code}", "error"),
-    ev.ExitAbandoned: lambda e: JournalLine("EXIT", f"{e.symbol} abandoned: {e.detail}", "warn"),
+    ev.ExitAbandoned: lambda e: JournalLine("EXIT", f"{e.symbol} ended: {e.detail}", "warn"),
     ev.StopMoved: lambda e: JournalLine(
         "STOP",
         f"{e.symbol} stop {_price_words(e.before)} to {_price_words(e.after)} by {e.by}",

@@ -11,6 +11,7 @@ from console.ui.lines import JournalLine, line_of, named
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.order import OrderType, Side
+from engine.domain.position import ExitReason
 from engine.domain.run import Level, Trigger
 from engine.domain.schema import Decoder
 from tests.console.hosts import Host, settle
@@ -47,6 +48,16 @@ def test_a_restriction_says_whose_it_is(account: str, whose: str) -> None:
     assert ended is not None
     assert begun.text == f"{whose}REDUCE ONLY, broker_lost: no key"
     assert ended.text == f"{whose}restriction broker_lost lifted by ann"
+
+
+def test_a_close_of_a_part_that_is_done_does_not_read_as_a_failure() -> None:
+    why = "the part is closed"
+    manual = ExitReason.MANUAL
+    done = line_of(
+        ev.ExitAbandoned(account="", symbol="AAPL", position_id="p", reason=manual, detail=why)
+    )
+    assert done is not None
+    assert (done.kind, done.text) == ("EXIT", "AAPL ended: the part is closed")
 
 
 @pytest.mark.parametrize(
