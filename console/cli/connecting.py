@@ -234,7 +234,7 @@ class Setup:
                 return self._documented(host, look, edit)
             say()
             code = doctor.command(host, orders=False, as_json=False)
-        self._say_next()
+        self._say_next(good=code is ExitCode.DONE)
         return code
 
     def _documented(self, host: Host, look: Look, edit: Edit) -> ExitCode:
@@ -251,7 +251,8 @@ class Setup:
         document(self._document(look, edit) | {"checks": checks})
         return ExitCode.DONE if all(row["ok"] for row in checks) else ExitCode.FAILED
 
-    def _say_next(self) -> None:
+    def _say_next(self, *, good: bool) -> None:
+        """What is to be done before a start; `good` where the doctor found nothing bad."""
         if unset := self._keys.unset:
             say(f"Before each start set {' and '.join(unset)} in the environment.")
         if (self._host.state_dir / JOURNAL).exists():
@@ -259,7 +260,10 @@ class Setup:
                 f"An engine has run in {self._host.state_dir}: where that was a paper account, "
                 "give this one a folder of its own with --state-dir."
             )
-        say(f"{PROGRAM} starts it.")
+        if good:
+            say(f"{PROGRAM} starts it.")
+        else:
+            say(f"What is BAD above comes first; then ask {PROGRAM} doctor again.")
 
     def _document(self, look: Look, edit: Edit) -> dict[str, Any]:
         return {

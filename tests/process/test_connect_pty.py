@@ -156,6 +156,21 @@ def test_U72_what_was_set_up_trades(place: Place) -> None:
     place.shows_no_key()
 
 
+def test_U72_what_the_doctor_finds_bad_comes_before_a_start(place: Place) -> None:
+    """The account is kept in USDT, for which a file of an earlier account tells a rate."""
+    server = place.serve("okx")
+    rates = place.folder / "rates.csv"
+    rates.write_text("currency,rate,date\nUSDT,1,2026-11-30\n", encoding="utf-8")
+    place.program.configure(f'[data]\nrates = "{rates}"\n\n{server.told["brokers"]}')
+    person = typed(place.person("connect", "okx"), server.told["environment"])
+    person.answers("keyring?", "y").answers("Symbols", "BTC-USDT").answers("Write it?", "y")
+    person.sees("currency is USDT, which is the base currency")
+    person.sees("What is BAD above comes first")
+    assert person.ended() == 1
+    assert "starts it" not in person.shown
+    place.shows_no_key()
+
+
 def test_U72_without_a_keyring_the_variables_are_named(place: Place) -> None:
     server = place.serve("alpaca")
     place.without_keyring()
