@@ -89,7 +89,7 @@ class Engine:
         self.world = world
         self.clock = clock
         self.gate = gate
-        self.lag = LagMeter()
+        self.lag = LagMeter(clock.monotonic)
         self._core = Core(world)
         ids = dict(account_ids) if account_ids is not None else {name: name for name in brokers}
         self._start = Start(version=version, accounts=ids, config_digest=config_digest)

@@ -58,7 +58,7 @@ async def test_a_tick_that_is_due_and_could_not_run_counts_from_when_it_was_due(
         Book(),
         clock=clock,
         time=SteadyTime(clock),
-        lag=LagMeter(),
+        lag=LagMeter(clock.monotonic),
         tick=lambda: None,
         calm=lambda: 0,
     )

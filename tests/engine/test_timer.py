@@ -54,7 +54,7 @@ def ticks_of(calms: list[float], inputs: list[float], *, told: bool) -> tuple[Se
             Book(),
             clock=clock,
             time=time,
-            lag=LagMeter(),
+            lag=LagMeter(clock.monotonic),
             tick=tick,
             calm=lambda: calm if told else 0,
         )
@@ -116,7 +116,7 @@ def first_ticks(book: Book, count: int, seconds: float) -> list[float]:
             book,
             clock=clock,
             time=time,
-            lag=LagMeter(),
+            lag=LagMeter(clock.monotonic),
             tick=lambda: ticks.append((time.now() - START) / NS_PER_SECOND),
             calm=lambda: 0,
         )
