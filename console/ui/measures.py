@@ -66,6 +66,11 @@ SHARES: Final = frozenset(
         Code.PRICE_COLLAR,
     }
 )
+EXACT: Final = frozenset(
+    {Code.NO_PRICE, Code.INVALID_STOP, Code.INVALID_TARGET, Code.BAD_TICK, Code.BAD_LOT}
+)
+"""What measures prices and the grids that they and quantities are on."""
+
 SECONDS: Final = frozenset(
     {Code.STALE_SIGNAL, Code.STALE_QUOTE, Code.DUPLICATE_SIGNAL, Code.DUPLICATE_ORDER}
 )
@@ -89,6 +94,14 @@ def measures(code: str, measured: str, limit: str) -> tuple[str, str]:
     return shown
 
 
+def _rounded(code: str, value: Decimal) -> Decimal:
+    """To `DECIMALS`; where that left nothing of it, and it is no time, to as many figures."""
+    rounded = round(value, DECIMALS)
+    if rounded or code in SECONDS:
+        return rounded
+    return round(value, DECIMALS - 1 - value.adjusted())
+
+
 def _measure(code: str, text: str, places: int) -> str:
     try:
         value = Decimal(text)
@@ -98,7 +111,7 @@ def _measure(code: str, text: str, places: int) -> str:
         return text
     if code in SHARES:
         return percent(value, places, sign=False)
-    rounded = round(value, DECIMALS).normalize()
+    rounded = (value if code in EXACT else _rounded(code, value)).normalize()
     if rounded == rounded.to_integral_value():
         rounded = rounded.quantize(Decimal(1))
     return number(rounded) + ("s" if code in SECONDS else "")
