@@ -63,7 +63,7 @@ from engine.runtime.outside import Outside
 from engine.runtime.pace import Pace
 from engine.runtime.send_gate import SendGate
 from engine.runtime.silence_watch import SilenceWatch
-from engine.runtime.transport.attempts import Waits, attempted
+from engine.runtime.transport.attempts import SHORTEST_WAIT, Waits, attempted
 from engine.runtime.venue import Venue
 from engine.state.book import Book
 
@@ -78,9 +78,6 @@ REPORTS_AT_ONCE = 256
 
 ASKED_TO_WAIT_SECONDS = 2.0
 """So long in all an order that only reduces waits here where its venue asks for it."""
-
-SHORTEST_WAIT = 0.05
-"""A venue that asks to wait is left alone for so many seconds at least."""
 
 REFUSED_SECONDS = 60.0
 """Pause after credentials were refused: asking faster may lock the account at the venue."""

@@ -366,6 +366,42 @@ def test_C403_a_venue_that_asks_to_wait_is_given_that_time() -> None:
     play(scene, wire=Failing)
 
 
+@pytest.mark.parametrize(
+    ("asked", "then"),
+    [
+        (0.0, [0, 1, 3, 7]),
+        (0.01, [0, 0.05, 1.05, 3.05, 7.05]),
+        (0.2, [0, 0.2, 1.2, 3.2, 7.2]),
+        (0.99, [0, 0.99, 1.99, 3.99, 7.99]),
+        (1.0, [0, 1, 3, 7]),
+        (1.01, [0, 1.01, 3.01, 7.01]),
+    ],
+)
+def test_C403_one_that_asks_to_wait_for_a_moment_is_given_that_and_no_longer(
+    asked: float, then: list[float]
+) -> None:
+    """The moment takes none of the attempts that C-401 counts, nor of their pauses."""
+
+    async def scene(rig: Rig) -> None:
+        at = rig.now
+        await buy(rig, Throttled("slower", asked), *[NotSent("no")] * (len(then) - 1))
+        await rig.clock.sleep(20)
+        assert tries(rig, at) == then
+        assert len(rig.events(ev.DeadLettered)) == 1
+
+    play(scene, wire=Failing)
+
+
+def test_C401_without_attempts_a_moment_is_not_waited_for() -> None:
+    async def scene(rig: Rig) -> None:
+        at = rig.now
+        await buy(rig, Throttled("slower", 0.2))
+        await rig.clock.sleep(20)
+        assert tries(rig, at) == [0]
+
+    play(scene, wire=Failing, config=ONCE)
+
+
 def test_C402_between_two_attempts_it_can_be_cancelled_and_a_halt_ends_it() -> None:
     async def scene(rig: Rig) -> None:
         at = rig.now

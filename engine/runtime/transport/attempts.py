@@ -10,7 +10,6 @@ from random import Random
 from typing import Final, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_base
 
 from engine.config.orders import ResiliencyConfig
 from engine.ports import BrokerError, Clock, NotSent, Throttled
@@ -47,27 +46,52 @@ SPREAD: Final = 0.2
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two attempts at most; a venue that wants us to wait longer is not tried again."""
 
+SHORTEST_WAIT: Final = 0.05
+"""A venue that asks to wait is left alone for so many seconds at least."""
+
 _AGAIN: Final = (NotSent, Throttled)
 
 
-class _Pauses(wait_base):
-    """initial, initial x multiplier, ..., each spread; and as long as the venue asks us to wait."""
+def _asked_to_wait(error: BrokerError) -> float:
+    return error.retry_after if isinstance(error, Throttled) else 0.0
+
+
+class _Schedule:
+    """When a request that has failed so far is made again: after initial, initial x multiplier,
+    ..., each spread, and as long as the venue asks us to wait.
+
+    A first attempt that is asked to wait for less than `initial` waits for no longer than that
+    (C-403), and is one more: the attempts and pauses that follow are as many without it.
+    """
 
     def __init__(self, policy: ResiliencyConfig, random: Random | None) -> None:
         self._policy = policy
         self._random = random
+        self.failed: list[BrokerError] = []
+        """What each attempt so far ended in."""
 
-    def __call__(self, retry_state: RetryCallState) -> float:
-        policy, done = self._policy, retry_state.attempt_number - 1
-        pause = min(policy.initial_backoff * policy.backoff_multiplier**done, LONGEST_PAUSE)
+    def ends(self, state: RetryCallState) -> bool:
+        """Whether no attempt follows."""
+        too_long = _asked_to_wait(self.failed[-1]) > LONGEST_PAUSE
+        return self._counted() > self._policy.max_retries or too_long
+
+    def pause(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt."""
+        policy, counted = self._policy, self._counted()
+        asked = _asked_to_wait(self.failed[-1])
+        if not counted:
+            return max(asked, SHORTEST_WAIT)
+        usual = policy.initial_backoff * policy.backoff_multiplier ** (counted - 1)
+        usual = min(usual, LONGEST_PAUSE)
         if self._random is not None:
-            pause *= self._random.uniform(1 - SPREAD, 1 + SPREAD)
-        return max(pause, _asked_to_wait(retry_state))
+            usual *= self._random.uniform(1 - SPREAD, 1 + SPREAD)
+        return max(usual, asked)
 
-
-def _asked_to_wait(state: RetryCallState) -> float:
-    error = None if state.outcome is None else state.outcome.exception()
-    return error.retry_after if isinstance(error, Throttled) else 0.0
+    def _counted(self) -> int:
+        """How many attempts there were, without one that was asked to wait for a moment."""
+        policy = self._policy
+        is_brief = 0 < _asked_to_wait(self.failed[0]) < policy.initial_backoff
+        return len(self.failed) - (is_brief and policy.max_retries > 0)
 
 
 async def attempted(
@@ -87,16 +111,13 @@ async def attempted(
     more and says whether another is still wanted; where not, the last error is raised, as it is
     once the attempts are used up. `random` spreads the pauses; None leaves them exact.
     """
-
-    def ends(state: RetryCallState) -> bool:
-        return state.attempt_number > policy.max_retries or _asked_to_wait(state) > LONGEST_PAUSE
+    schedule = _Schedule(policy, random)
+    failed = schedule.failed
 
     def told(state: RetryCallState) -> None:
         error = None if state.outcome is None else state.outcome.exception()
         if isinstance(error, BrokerError) and state.next_action is not None:
             put_off(error, state.next_action.sleep)
-
-    failed: list[BrokerError] = []
 
     async def once() -> T:
         if failed and not goes_on(failed[-1]):
@@ -109,8 +130,8 @@ async def attempted(
 
     trying = AsyncRetrying(
         sleep=wait,
-        stop=ends,
-        wait=_Pauses(policy, random),
+        stop=schedule.ends,
+        wait=schedule.pause,
         retry=retry_if_exception_type(_AGAIN),
         before_sleep=told,
         reraise=True,
