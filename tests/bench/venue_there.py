@@ -1,8 +1,10 @@
 """A venue's local server in a process of its own: `-m tests.bench.venue_there NAME`.
 
 It listens twice, and reports both as a config: by itself, and through a relay whose connections can
-be cut or stopped as a network does. It takes one JSON object a line on stdin and reports what it
-did, with moments of the machine's monotonic clock in nanoseconds. It ends when stdin does.
+be cut or stopped as a network does. On a port of its own it sends back each line as it came: what
+that takes is what two processes of this machine need to hear of each other. It takes one JSON
+object a line on stdin and reports what it did, with moments of the machine's monotonic clock in
+nanoseconds. It ends when stdin does.
 """
 
 import asyncio
@@ -76,6 +78,8 @@ class There:
         self._server = server
         self._relay = relay
         self._accepted: dict[str, int] = {}
+        self._computed = 0
+        """Processor time that this process had used when the newest fills began, in ns."""
         server.exchange.listeners.append(self._heard)
 
     def _heard(self, change: str, order: Any, done: object) -> None:
@@ -91,6 +95,7 @@ class There:
             case "stop":
                 self._relay.stop()
             case "fill":
+                self._computed = time.process_time_ns()
                 exchange = self._server.exchange
                 (order,) = exchange.open_orders
                 part = order.quantity / asked["parts"]
@@ -98,6 +103,8 @@ class There:
                     exchange.fill(order.id, part, order.limit)
             case "times":
                 return {"times": self._times()}
+            case "computed":
+                return {"ns": time.process_time_ns() - self._computed}
         return {"at": at}
 
     def _times(self) -> dict[str, int]:
@@ -117,6 +124,13 @@ class There:
             await asyncio.sleep(STILL_SECONDS)
 
 
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send back each line as it came."""
+    while line := await reader.readline():
+        writer.write(line)
+    writer.close()
+
+
 async def serve(name: str, folder: Path) -> None:
     """Serve until stdin ends."""
     server = VENUES[name].make()
@@ -131,7 +145,13 @@ async def serve(name: str, folder: Path) -> None:
         os.write(pipe, (json.dumps(what) + "\n").encode())
 
     relayed = told.replace(str(server.port), str(relay.port))
-    report(direct=told, relayed=relayed, environment=VENUES[name].environment)
+    echo = await asyncio.start_server(_echo, "127.0.0.1", 0)
+    report(
+        direct=told,
+        relayed=relayed,
+        environment=VENUES[name].environment,
+        echo=echo.sockets[0].getsockname()[1],
+    )
     telling = asyncio.create_task(there.tell_prices())
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
@@ -140,6 +160,7 @@ async def serve(name: str, folder: Path) -> None:
     while line := await lines.readline():
         report(done=there.do(json.loads(line)))
     telling.cancel()
+    echo.close()
     await server.stop()
 
 
