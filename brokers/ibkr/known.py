@@ -53,7 +53,7 @@ class Known:
         self.filled = ZERO
         self.average: Decimal | None = None
         self.told: set[OrderStatus] = set()
-        """The statuses that were reported."""
+        """The statuses that were reported; of held and working only the newer one."""
         self.refusal: tuple[str, str] | None = None
         """Code and text of an error that says that this order, which worked, was refused; None
         once TWS has said again that it works."""

@@ -42,6 +42,11 @@ class Reports:
 
     def tell(self, known: Known, held: Held) -> None:
         """Report this of an order, after whatever was told of it before."""
+        # It may be held, work again, and be held once more: each is news.
+        if held.status is OrderStatus.SUSPENDED:
+            known.told.discard(OrderStatus.NEW)
+        elif held.status is OrderStatus.NEW:
+            known.told.discard(OrderStatus.SUSPENDED)
         known.told.add(held.status)
         if held.execution is None and known.client_id != self._client_id:
             return  # of another program: it is told in lists alone, and these the engine asks for

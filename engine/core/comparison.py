@@ -82,6 +82,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
         yield from _refused_and_listed(world, theirs, snapshot)
+        yield from _listed_as_held(world, theirs, snapshot)
     yield from unlisted(world, snapshot)
     yield from _take_over(world, given, before, now, first=first)
     too_large = foreign.beyond(world, snapshot)
@@ -136,6 +137,24 @@ def _refused_and_listed(
     ours = world.book.order_in(snapshot.account, theirs.client_order_id)
     if ours is not None and not ours.filled:  # a fill has told it before
         yield from taken_after_all(world, ours)
+
+
+def _listed_as_held(
+    world: World, theirs: VenueOrder, snapshot: VenueSnapshot
+) -> Iterator[ev.Event]:
+    """Ask about an order that rests here and is listed as held there, or the other way round: a
+    list may be older than what was told since."""
+    ours = world.book.order_in(snapshot.account, theirs.client_order_id)
+    if ours is None or ours.status not in RESTING or ours.updated_at >= snapshot.requested_at:
+        return
+    held, works = OrderStatus.SUSPENDED, {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}
+    is_held = ours.status is not held and theirs.status is held
+    if is_held or (ours.status is held and theirs.status in works):
+        yield ev.OrderQueried(
+            account=ours.account,
+            client_order_id=ours.client_order_id,
+            reason=f"{theirs.status} in the list, {ours.status} here",
+        )
 
 
 def _change_lost(world: World, theirs: VenueOrder, snapshot: VenueSnapshot) -> Iterator[ev.Event]:

@@ -1,6 +1,7 @@
 """Orders in doubt: the deadline that asks, and what the answer proves (C-300 to C-304, C-406)."""
 
 from collections.abc import Collection, Iterator
+from decimal import Decimal
 
 from engine.core import circuit, fills
 from engine.core.changes import again, take_terms, unchanged
@@ -13,6 +14,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import (
     CHANGE_ASKED,
+    MAY_BE_HELD,
     REPLACED,
     REQUEST_UNDER_WAY,
     UNACKNOWLEDGED,
@@ -300,12 +302,8 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
     up to more than the order's own count where some came before the order was known here (U-21).
     """
     key, current = order.client_order_id, order.status
-    filled, notional = None, None
-    counted = sum((fill.quantity for fill in taken), start=ZERO)
-    if counted > order.filled:
-        filled = counted
-        notional = sum((fill.quantity * fill.price for fill in taken), start=ZERO)
-    known = max(counted, order.filled)
+    filled, notional = _added_up(order, taken)
+    known = filled or order.filled
     if venue.status.is_terminal and known < venue.filled:
         text = f"{venue.status} there, fills not reported yet"
         mean = venue.average_price
@@ -349,17 +347,38 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
             )
         return
     status = _S.PARTIALLY_FILLED if known else _S.NEW
-    if current in UNACKNOWLEDGED or current in CHANGE_ASKED:
+    if venue.status is _S.SUSPENDED:
+        status = _S.SUSPENDED
+    if _is_news(current, status, order, asked_at):
         yield ev.OrderSettled(
             account=order.account,
             client_order_id=key,
             venue_order_id=venue.venue_order_id,
             status=status,
-            reason="works there",
+            reason="held there" if status is _S.SUSPENDED else "works there",
             filled=filled,
             notional=notional,
         )
     yield from _asked_again(world, order, now)
+
+
+def _added_up(order: Order, taken: list[Fill]) -> tuple[Decimal | None, Decimal | None]:
+    """How much of an order the fills that were taken come to, and the sum of price x quantity over
+    them; None where they come to no more than is known of it."""
+    counted = sum((fill.quantity for fill in taken), start=ZERO)
+    if counted <= order.filled:
+        return None, None
+    return counted, sum((fill.quantity * fill.price for fill in taken), start=ZERO)
+
+
+def _is_news(current: OrderStatus, status: OrderStatus, order: Order, asked_at: Nanos) -> bool:
+    """Whether it was not known of an order that its venue works it, or holds it. An answer of
+    before the newest report makes no protection of a stop that is held, nor takes it away."""
+    if _S.SUSPENDED in {status, current} and order.updated_at > asked_at:
+        return False
+    if status is _S.SUSPENDED and current in MAY_BE_HELD:
+        return True
+    return current is not status and (current in UNACKNOWLEDGED or current in CHANGE_ASKED)
 
 
 def _asked_again(world: World, order: Order, now: Nanos) -> Iterator[ev.Event]:

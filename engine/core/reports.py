@@ -10,7 +10,15 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import OrdersReported
 from engine.domain.instant import Nanos
-from engine.domain.order import REPLACED, TERMINAL, UNACKNOWLEDGED, OrderStatus, Replacement
+from engine.domain.order import (
+    MAY_BE_HELD,
+    REPLACED,
+    RESTING,
+    TERMINAL,
+    UNACKNOWLEDGED,
+    OrderStatus,
+    Replacement,
+)
 from engine.domain.run import Severity
 from engine.plans.outcome import after_end, fell_short
 from engine.plans.reducing import adopt
@@ -120,14 +128,20 @@ def _status(world: World, order: Order, given: OrderReport, now: Nanos) -> Itera
                 code=given.code or Code.BROKER_REJECT,
                 text=given.text,
             )
-        case _S.SUSPENDED if current in UNACKNOWLEDGED:
+        case _S.SUSPENDED if current in MAY_BE_HELD:
             yield ev.OrderSettled(
                 account=order.account,
                 client_order_id=key,
-                venue_order_id=given.venue_order_id,
+                venue_order_id=given.venue_order_id or order.venue_order_id,
                 status=_S.SUSPENDED,
                 reason="held by the venue",
             )
+            if current in RESTING and order.protects:  # reports may come in any order
+                yield ev.OrderQueried(
+                    account=order.account,
+                    client_order_id=key,
+                    reason="it worked, and is told to be held",
+                )
         case _:
             pass
 

@@ -17,7 +17,7 @@ from engine.domain.run import Phase
 from engine.intake import queue
 from engine.plans import kill as work
 from engine.plans import suspected_split
-from engine.plans.protect import give_up, overdue, tell
+from engine.plans.protect import give_up, overdue, tell, why_bare
 from engine.plans.table import advance
 from engine.state.waiting import waiting_places
 from engine.world import World
@@ -38,7 +38,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     if data.phase is Phase.RUNNING:
         for position in tuple(world.holdings()):
             if overdue(world, position, now):
-                yield from give_up(position, "its stop was not acknowledged in time")
+                yield from give_up(position, why_bare(world, position))
             else:
                 yield from tell(world, position, now)
             yield from ask_exits(world, position, now)

@@ -119,6 +119,9 @@ UNACKNOWLEDGED = frozenset(
 )
 """The venue has not said that it works it."""
 
+MAY_BE_HELD = (RESTING | UNACKNOWLEDGED) - {OrderStatus.SUSPENDED}
+"""The venue may say next that it holds it."""
+
 CHANGE_ASKED: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
 """Its cancel, or its replace, was asked for and has not been answered."""
 

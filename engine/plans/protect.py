@@ -281,7 +281,10 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
     newest = last(world, position, PROTECT)
     if _waits_for_open(world, newest, now):
         return False
-    if newest is not None and newest.time_in_force is TimeInForce.DAY:
+    held = newest is not None and newest.status is _S.SUSPENDED
+    if held and world.is_shut(position.symbol, now):
+        return False  # done for the day: nothing trades that it could protect
+    if held or (newest is not None and newest.time_in_force is TimeInForce.DAY):
         since = max(since, world.opened_at(position.symbol, now) or 0)  # it ended before that
     if now - max(since, world.book.data.running_at) <= PROTECT_SECONDS * NS_PER_SECOND:
         return False
@@ -290,6 +293,14 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
         return True
     left = uncovered(world.book, position) - _put_off(world, position, now)
     return bool(in_lots(world, position, max(left, ZERO)))
+
+
+def why_bare(world: World, position: Position) -> str:
+    """Why a position has no stop that is known to rest, though its time is over."""
+    newest = last(world, position, PROTECT)
+    if newest is not None and newest.status is _S.SUSPENDED:
+        return "its venue holds the stop, which may not trade"
+    return "its stop was not acknowledged in time"
 
 
 def _put_off(world: World, position: Position, now: Nanos) -> Decimal:

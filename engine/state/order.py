@@ -12,6 +12,7 @@ from engine.domain.money import ONE, ZERO
 from engine.domain.order import (
     RESTING,
     TERMINAL,
+    VENUE,
     OrderStatus,
     OrderTerms,
     OrderType,
@@ -322,10 +323,14 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """How much a stop protects: nothing while it is not known to rest at the venue (rule 3).
 
         One that is being changed there rests meanwhile, for the less of both quantities; one whose
-        end was asked for may be gone.
+        end was asked for may be gone. One that its venue holds waits for something and may not
+        trade, unless it was taken over from there: the stop of a pair counts as held at Alpaca
+        while the venue watches its price.
         """
         if not (self.accepted_at and self.protects):
             return ZERO  # asked of every order at every change of it, and most are no stops
+        if self.status is OrderStatus.SUSPENDED and self.intent_id != VENUE:
+            return ZERO
         if self.limit_price is not None and not self.is_protective:
             return ZERO  # it may trigger and not fill; one of ours has its limit far beyond
         return self.least if self.rests else ZERO

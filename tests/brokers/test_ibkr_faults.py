@@ -225,6 +225,28 @@ async def test_D64_inactive_without_an_error_is_held_and_not_ended(lab: TwsLab, 
     assert known.client_order_id == "a"
 
 
+async def test_rule3_an_order_that_is_held_and_works_again_is_told_each_time(
+    lab: TwsLab, tws: Tws
+) -> None:
+    """A stop protects only while it works: who is told of the first hold alone takes one that is
+    held again for protection, and one that works again for none."""
+    await lab.start()
+    await lab.submit("a", limit="95")
+    await lab.until("a", S.NEW)
+    for word in ("Inactive", "Submitted", "PreSubmitted", "Inactive", "Inactive", "Submitted"):
+        tws.say("a", word)
+    await lab.submit("b", limit="94")
+    await lab.until("b", S.NEW)
+    assert lab.of("a") == [S.NEW, S.SUSPENDED, S.NEW, S.SUSPENDED, S.NEW]
+    (known, _) = await lab.broker.get_open_orders()
+    assert known.status is S.NEW
+    tws.say("a", "Inactive")
+    await lab.until("a", S.SUSPENDED)
+    held = await lab.broker.get_order("a")
+    assert held is not None
+    assert held.status is S.SUSPENDED, "the engine asks, and is told the same"
+
+
 async def test_a_word_that_nobody_knows_ends_nothing(lab: TwsLab, tws: Tws) -> None:
     await lab.start()
     await lab.submit("a", limit="95")

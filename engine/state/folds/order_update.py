@@ -22,7 +22,7 @@ def update_order(book: Book, order: Order, at: Nanos, **fields: Any) -> None:
     if status is not order.status:
         move(order.status, status)
     new = msgspec.structs.replace(order, updated_at=at, **fields)
-    if order.reduce_only and order.rests and not new.rests:
+    if order.reduce_only and ((order.rests and not new.rests) or (order.covers and not new.covers)):
         new = msgspec.structs.replace(new, rested_until=at)
     book.put(new)
     if new.status.is_terminal and order.is_protective:
