@@ -20,7 +20,7 @@ from engine.pipeline.stages import decide
 from engine.plans.reducing import cancel
 from engine.risk import gate
 from engine.risk.request import Request
-from engine.routing.fallback import fallback_for, gone_on_as
+from engine.routing.fallback import fallback_for, gone_on_as, stays_in
 from engine.state.order import Order
 from engine.world import World
 
@@ -36,15 +36,14 @@ def fall_back(world: World, order: Order, why: str, now: Nanos) -> Generator[ev.
     request = _request(world, order, name)
     if request is None or request.kind.reduces:
         return False
+    stays = stays_in(world, order.account, order.symbol)
+    if stays:
+        yield _refused(order, why, f"it does not go to the fallback {name}: {stays}")
+        return False
     ruling = decide(world, request, now, gate.OF_A_FALLBACK)
     if not ruling.allowed:
-        yield ev.Alarmed(
-            code="FALLBACK_REFUSED",
-            severity=Severity.WARNING,
-            subject=order.symbol,
-            text=f"{order.account} did not take order {order.client_order_id}: {why}; the fallback "
-            f"{name} does not take it either: {ruling.code}: {ruling.reason}",
-        )
+        said = f"{ruling.code}: {ruling.reason}"
+        yield _refused(order, why, f"the fallback {name} does not take it either: {said}")
         return False
     ruling = msgspec.structs.replace(ruling, routed=f"{order.account} did not take it: {why}")
     facts = ("fallback", order.client_order_id)
@@ -59,6 +58,15 @@ def fall_back(world: World, order: Order, why: str, now: Nanos) -> Generator[ev.
     )
     yield from intend(world, ruling, terms)
     return True
+
+
+def _refused(order: Order, why: str, also: str) -> ev.Alarmed:
+    return ev.Alarmed(
+        code="FALLBACK_REFUSED",
+        severity=Severity.WARNING,
+        subject=order.symbol,
+        text=f"{order.account} did not take order {order.client_order_id}: {why}; {also}",
+    )
 
 
 def may_fall_back(world: World, order: Order) -> bool:

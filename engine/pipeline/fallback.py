@@ -1,7 +1,8 @@
 """In which account an entry is decided: that of its route, or the fallback (A-240, A-242, X-44).
 
 The account of the route is asked first. What its gate refuses because nothing reaches that account
-was provably not sent there; it is asked of the fallback then, through the whole gate of that one.
+was provably not sent there; it is asked of the fallback then, through the whole gate of that one,
+unless the first account has something of the symbol.
 Any other refusal stands: it is about the entry, and a second account does not make it right. What
 only reduces goes to the account that holds, and an account that was named is the only one.
 """
@@ -20,7 +21,7 @@ from engine.pipeline.stages import decide
 from engine.risk.finding import passed, refused
 from engine.risk.gate import Check
 from engine.risk.request import Request
-from engine.routing.fallback import fallback_for, is_out_of_reach
+from engine.routing.fallback import fallback_for, is_out_of_reach, stays_in
 from engine.world import World
 
 _replace = msgspec.structs.replace
@@ -80,6 +81,12 @@ def _settled(
     name = fallback_for(world, ruling.account, ruling.symbol)
     if not name or not is_unreached(world, ruling):
         return request, ruling
+    stays = stays_in(world, ruling.account, ruling.symbol)
+    if stays:
+        why = f"It does not go to the fallback {name}: {stays}."
+        row = (Code.FALLBACK, refused(f"{ruling.account}: {ruling.code}", name, why))
+        reason = f"{ruling.reason} {why}"
+        return request, _replace(ruling, reason=reason, trace=(*ruling.trace, row))
     other = asked_of(name)
     if other.kind is not request.kind:
         return request, ruling  # there it would reduce, which nobody asked for

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from engine.domain.run import Trigger
+from engine.routing.route import is_in
 from engine.state.order import Order
 from engine.world import World
 
@@ -17,6 +18,17 @@ def fallback_for(world: World, account: str, symbol: str) -> str:
         return ""
     trades = world.config.brokers.of(name).asset_classes
     return name if world.instrument(symbol).asset_class in trades else ""
+
+
+def stays_in(world: World, account: str, symbol: str) -> str:
+    """Why an entry that `account` did not take goes to no other one, in words; "" where it may.
+
+    One symbol in two accounts has two stops and two closes, and what works out of reach may fill
+    there yet (A-242).
+    """
+    if not is_in(world, account, symbol):
+        return ""
+    return f"{symbol} is held in {account}, or an order in it works there"
 
 
 def is_out_of_reach(world: World, account: str) -> bool:

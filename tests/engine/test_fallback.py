@@ -550,3 +550,69 @@ def test_the_state_folds_to_the_same_from_events_and_says_why_it_is_there() -> N
     (row,) = status_of(desk.world, desk.now)["orders"]
     assert (row["broker"], row["routed"]) == (SECOND, known.routed)
     assert "SignalEnded" not in kinds(desk.seen)
+
+
+def holds(desk: Two) -> OrderTerms:
+    """The first account holds 50 that a person bought, with their stop."""
+    desk.place(Side.BUY, 50, protect=D(95))
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order).filled(order, 50, "100")
+    desk.accept(desk.last(Purpose.PROTECT))
+    return order
+
+
+def test_A242_what_adds_to_a_holding_that_is_out_of_reach_is_opened_nowhere_else() -> None:
+    """Two accounts in one symbol are what A-242 forbids: a stop and a close know of one of them."""
+    desk = Two()
+    holds(desk)
+    desk.cut()
+    refused = one(desk.place(Side.BUY, 5, protect=D(95)), ev.OrderRefused)
+    assert desk.second == []
+    assert refused.code == Code.NO_ACCOUNT
+    assert refused.reason.startswith("paper is DISCONNECTED")
+    assert refused.reason.endswith(
+        "It does not go to the fallback second: NVDA is held in paper, or an order in it works "
+        "there."
+    )
+    desk.signal(signal("NVDA", entry="100", stop="95", at=desk.now))
+    assert desk.second == []
+
+
+def test_A242_so_is_what_its_account_does_not_take_while_it_holds_the_symbol() -> None:
+    desk = Two()
+    holds(desk)
+    desk.place(Side.BUY, 5, protect=D(95))
+    added = desk.last(Purpose.MANUAL)
+    assert added.account == BROKER
+    desk.give(Sending(BROKER, added.client_order_id))
+    desk.fails(added, NotSent("connect refused"))
+    assert desk.second == []
+    (text,) = desk.alarms("FALLBACK_REFUSED")
+    assert "NVDA is held in paper" in text
+    assert len(desk.of(ev.DeadLettered)) == 1, "it is kept for a person, as without a fallback"
+
+
+def test_A242_an_order_that_works_out_of_reach_may_fill_there_yet() -> None:
+    desk = Two()
+    desk.place(Side.BUY, 5, type=OrderType.LIMIT, limit_price=D(96), protect=D(90))
+    desk.accept(desk.last(Purpose.MANUAL))
+    desk.cut()
+    desk.place(Side.BUY, 5, protect=D(95))
+    assert desk.second == []
+
+
+def test_A242_who_names_the_fallback_means_it() -> None:
+    desk = Two()
+    holds(desk)
+    desk.cut()
+    desk.place(Side.BUY, 5, protect=D(95), broker=SECOND)
+    assert [order.quantity for order in desk.second if not order.reduce_only] == [5]
+
+
+def test_A240_another_symbol_than_the_one_held_falls_back_all_the_same() -> None:
+    desk = Two().price("AAPL", "100")
+    holds(desk)
+    desk.cut()
+    desk.price("AAPL", "100")
+    desk.place(Side.BUY, 5, symbol="AAPL", protect=D(95))
+    assert [order.symbol for order in desk.second] == ["AAPL"]
