@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.core import adoption, cash_history, fills, foreign
+from engine.core import adoption, cash_history, fills, foreign, letters
 from engine.core.changes import take_terms, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost, unheard, unlisted
@@ -81,6 +81,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             yield from take_terms(world, ours, theirs.terms, now, proved=True)
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
+        yield from letters.reached(world, snapshot.account, theirs.client_order_id)
         yield from _refused_and_listed(world, theirs, snapshot)
         yield from _listed_as_held(world, theirs, snapshot)
     yield from unlisted(world, snapshot)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.core import letters
 from engine.core.adoption import is_history, traded_at
 from engine.core.believed import fault_of, pays_contract, quarantine, resolved
 from engine.core.closing import EXPIRED, FOREIGN, close_trade, ending_of
@@ -124,6 +125,7 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
         account_rate=_worth(world, _currency_of(world, fill.account)),
     )
     yield event
+    yield from letters.reached(world, fill.account, fill.client_order_id)
     yield from resolved(world, fill)
     yield from _all_told(world, order)
     if ending is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.core import circuit, fills
+from engine.core import circuit, fills, letters
 from engine.core.changes import take_terms
 from engine.core.fallback import taken_after_all
 from engine.domain import events as ev
@@ -14,6 +14,7 @@ from engine.domain.order import (
     MAY_BE_HELD,
     REPLACED,
     RESTING,
+    TAKEN,
     TERMINAL,
     UNACKNOWLEDGED,
     OrderStatus,
@@ -52,6 +53,8 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
                 account=given.account, client_order_id=given.client_order_id, reason=fault
             )
         return
+    if given.status in TAKEN:
+        yield from letters.reached(world, given.account, given.client_order_id)
     order = world.book.order_in(given.account, given.client_order_id)
     if order is not None:
         yield from circuit.answered(world, order)
@@ -59,15 +62,7 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         yield from adopt(world, given.account, given.symbol, given.client_order_id, now)
         order = world.book.order_in(given.account, given.client_order_id)
     if order is None:
-        tells = given.fill is None and given.status not in TERMINAL
-        if tells and world.odd_reports.is_news(given):
-            yield ev.Alarmed(
-                code="FOREIGN_ORDER",
-                severity=Severity.WARNING,
-                subject=given.symbol,
-                text=f"{given.symbol}: the venue works order {given.client_order_id}, "
-                "which is not ours; the next reconcile shows it",
-            )
+        yield from _foreign(world, given)
         return
     if order.is_working:
         yield from _status(world, order, given, now)
@@ -77,6 +72,19 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     elif not order.filled and (given.status is _S.FILLED or given.status not in TERMINAL):
         yield from taken_after_all(world, order)  # a fill would have told it
     yield from after_end(world, given.account, given.client_order_id)
+
+
+def _foreign(world: World, given: OrderReport) -> Iterator[ev.Event]:
+    """Tell once of an order that is not ours and that the venue works."""
+    tells = given.fill is None and given.status not in TERMINAL
+    if tells and world.odd_reports.is_news(given):
+        yield ev.Alarmed(
+            code="FOREIGN_ORDER",
+            severity=Severity.WARNING,
+            subject=given.symbol,
+            text=f"{given.symbol}: the venue works order {given.client_order_id}, "
+            "which is not ours; the next reconcile shows it",
+        )
 
 
 def many(world: World, given: OrdersReported, now: Nanos) -> Iterator[ev.Event]:

@@ -125,6 +125,9 @@ MAY_BE_HELD = (RESTING | UNACKNOWLEDGED) - {OrderStatus.SUSPENDED}
 CHANGE_ASKED: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
 """Its cancel, or its replace, was asked for and has not been answered."""
 
+TAKEN: Final = RESTING | CHANGE_ASKED | {OrderStatus.FILLED}
+"""Its venue has it, or has filled it, as whoever tells of it in such a state says."""
+
 REQUEST_UNDER_WAY: Final = CHANGE_ASKED | {OrderStatus.PENDING_NEW}
 """A request about it, the order itself or a change of it, has not been answered."""
 

@@ -369,7 +369,7 @@ class DeadLettered(Event, frozen=True, kw_only=True):
 
 
 class DeadLetterClosed(Event, frozen=True, kw_only=True):
-    """An operator retried or dropped a dead letter."""
+    """An operator retried or dropped a dead letter, or its venue turned out to have the order."""
 
     account: str
     letter_id: str
