@@ -175,18 +175,19 @@ def _told(patient: Patient) -> Identity:
 
 
 async def _offset(patient: Patient) -> Diagnosis:
-    """How far the machine's clock is from the venue's, half of the round trip taken off."""
+    """How far the machine's clock is from the venue's."""
     if patient.settings.is_canned:
         return CANNED
     return judged_offset(*await clock_offset(patient.broker, patient.clock))
 
 
-def judged_offset(offset: Nanos, trip: Nanos) -> Diagnosis:
-    """A venue's clock that is `offset` nanoseconds ahead of this machine's, asked in `trip`."""
+def judged_offset(offset: Nanos, doubt: Nanos) -> Diagnosis:
+    """A venue's clock that is `offset` nanoseconds ahead of this machine's, or `doubt` more or less
+    than that."""
     measured = f"{offset / NS_PER_MS:+.0f} ms"
     allowed = f"{SKEW / NS_PER_SECOND:g} s either way"
     ok = False if abs(offset) > SKEW else None if abs(offset) > SKEW_NOTED else True
-    text = f"the venue's clock against this machine's, give or take {trip / 2 / NS_PER_MS:.0f} ms"
+    text = f"the venue's clock against this machine's, give or take {doubt / NS_PER_MS:.0f} ms"
     return within(measured, allowed, ok=ok, text=text)
 
 
