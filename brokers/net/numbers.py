@@ -22,11 +22,11 @@ def number(given: Any) -> Decimal:
 
     A float is refused too: what it was before it became one is not known any more.
     """
-    if isinstance(given, Decimal):
-        return given
-    if isinstance(given, int) and not isinstance(given, bool):
-        return Decimal(given)
-    if not isinstance(given, str) or len(given) > _LONGEST or not given.isascii():
+    if not isinstance(given, str):
+        if isinstance(given, Decimal):
+            return given
+        return Decimal(given) if isinstance(given, int) and not isinstance(given, bool) else NAN
+    if len(given) > _LONGEST or not given.isascii():
         return NAN
     try:
         return Decimal(given)

@@ -39,8 +39,10 @@ def told_before(book: Book, fill: Fill, now: Nanos) -> Told:
         return Told.AGAIN
     if fill.content in seen:
         return Told.AGAIN if _is_of_order(book, fill) and _is_of_time(book, fill) else Told.OTHER
-    for each in _timed_otherwise(fill, now):
-        if each.content in seen:
+    times = _other_times(fill, now)
+    for time, content in zip(times, fill.contents_at(times), strict=True):
+        if content in seen:
+            each = msgspec.structs.replace(fill, time=time)
             return Told.AGAIN if _is_of_order(book, each) else Told.OTHER
     return Told.OTHER if fill.key in book.seen_executions else Told.NOTHING
 
@@ -66,14 +68,10 @@ def _is_of_time(book: Book, fill: Fill) -> bool:
     return any(each.about(span) in book.seen_fills for each in _names(fill) for span in (0, -1, 1))
 
 
-def _timed_otherwise(fill: Fill, now: Nanos) -> Iterator[Fill]:
-    """The fill without a time, and at each other time that may be meant by it."""
-    times = [0]
+def _other_times(fill: Fill, now: Nanos) -> list[Nanos]:
+    """No time, and each other one that may be meant by that of the fill."""
     if not fill.time:
-        times += [now, now - NS_PER_DAY]
-    elif happened(fill, now) == fill.time:
-        times += [fill.time // unit for unit in UNITS]
-    else:
-        times += [fill.time * unit for unit in UNITS]
-    for time in times:
-        yield msgspec.structs.replace(fill, time=time)
+        return [0, now, now - NS_PER_DAY]
+    if happened(fill, now) == fill.time:
+        return [0, *(fill.time // unit for unit in UNITS)]
+    return [0, *(fill.time * unit for unit in UNITS)]

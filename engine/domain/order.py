@@ -1,5 +1,6 @@
 """Orders, their states and the table of legal moves between them (U-16, U-20)."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -347,7 +348,10 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         Account, symbol, the UTC date of the venue's time and the execution id: venues use ids again
         on another day.
         """
-        day = self.time // NS_PER_DAY if self.time else ""
+        return self._key_at(self.time)
+
+    def _key_at(self, time: Nanos) -> str:
+        day = time // NS_PER_DAY if time else ""
         return f"{self.account}|{self.symbol}|{day}|{self.execution_id}"
 
     @property
@@ -374,18 +378,37 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def content(self) -> str:
         """The key with what the fill says; a fill of one key that says something else is false."""
-        numbers = f"{plain(self.quantity)}|{plain(self.price)}"
-        return f"{self.key}|{self.side}|{numbers}"
+        (content,) = self.contents_at((self.time,))
+        return content
+
+    def contents_at(self, times: Iterable[Nanos]) -> list[str]:
+        """The content that it would have at each of these times."""
+        numbers = f"{self.side}|{plain(self.quantity)}|{plain(self.price)}"
+        return [f"{self._key_at(time)}|{numbers}" for time in times]
 
     @property
     def of_order(self) -> str:
         """The content with the order that the fill is of; one that says the same of another order
         is another fill under a used id (X-91)."""
-        return f"{self.content}|order {self.client_order_id}"
+        return _of_order(self.content, self.client_order_id)
 
     def about(self, span: int = 0) -> str:
         """The same with about when it was, in spans that are as long as clocks differ: its own, or
         the one so many `span`s later; "" where the venue gives no time."""
-        if not self.time:
-            return ""
-        return f"{self.of_order}|about {self.time // CLOCKS_APART + span}"
+        return self._about(self.of_order, span)
+
+    def _about(self, of_order: str, span: int) -> str:
+        return f"{of_order}|about {self.time // CLOCKS_APART + span}" if self.time else ""
+
+    def names(self) -> list[str]:
+        """All by which it is known when it is told again: `content`, `of_order`, `about` and
+        `midnight`, as far as it has them."""
+        content = self.content
+        of_order = _of_order(content, self.client_order_id)
+        return [
+            name for name in (content, of_order, self._about(of_order, 0), self.midnight) if name
+        ]
+
+
+def _of_order(content: str, client_order_id: str) -> str:
+    return f"{content}|order {client_order_id}"

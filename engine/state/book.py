@@ -267,10 +267,9 @@ class Book:
         self._schedule(order)
 
     def _reindex(self, old: Order, new: Order) -> None:
-        """As `_unindex` and `_index`, where most often only the status is new."""
+        """As `_unindex` and `_index`, where most often only the status, or what filled, is new."""
         if (
-            old.filled != new.filled
-            or old.quantity != new.quantity
+            old.quantity != new.quantity
             or old.reserved != new.reserved
             or old.pending is not new.pending
             or old.purpose is not new.purpose
@@ -283,6 +282,9 @@ class Book:
             return
         if old.status is not new.status:
             self.index.change_status(old.status, new.status)
+        if old.filled != new.filled and new.adds_exposure:
+            self.reservations.release(old)
+            self._reserve(new, new.exposure, new.may_add)
         self._schedule(new)
 
     def _schedule(self, order: Order) -> None:

@@ -87,3 +87,17 @@ def test_x91_an_id_that_is_used_again_by_another_order_at_midnight_is_another_fi
     assert tell(desk, fill) == 1
     desk.now = MIDNIGHT + 1
     assert tell(desk, fill, time=MIDNIGHT + 1, client_order_id="another") == 2
+
+
+@pytest.mark.parametrize("changes", [{}, {"time": 0}, {"time": 12 * HOUR}, {"client_order_id": ""}])
+def test_x91_what_is_remembered_of_a_fill_is_every_name_that_it_is_asked_by(
+    changes: dict[str, object],
+) -> None:
+    _, fill = bought(MIDNIGHT - 1)
+    fill = msgspec.structs.replace(fill, **changes)
+    asked = (fill.content, fill.of_order, fill.about(), fill.midnight)
+    assert fill.names() == [name for name in asked if name]
+    times = [0, 1, fill.time, MIDNIGHT]
+    assert fill.contents_at(times) == [
+        msgspec.structs.replace(fill, time=time).content for time in times
+    ]

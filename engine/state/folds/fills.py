@@ -62,9 +62,8 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
 
 def see(book: Book, fill: Fill) -> None:
     """Remember what a fill says, to know it when it is told again (X-91)."""
-    for text in (fill.content, fill.of_order, fill.about(), fill.midnight):
-        if text:
-            book.seen_fills.add(text)
+    for text in fill.names():
+        book.seen_fills.add(text)
 
 
 def _assume(account: AccountState, fill: Fill) -> None:
