@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.domain import events as ev
+from engine.domain.codes import Code
 from engine.domain.commands import PlaceOrder
 from engine.domain.money import plain
 from engine.domain.run import Severity
@@ -14,8 +15,8 @@ from engine.world import World
 
 NOT_HEEDED: Final = "NOT_HEEDED"
 RISKS_MORE: Final = "RISKS_MORE"
-REMARKS: Final = frozenset({NOT_HEEDED, RISKS_MORE})
-"""The codes of the alarms that say so."""
+REMARKS: Final = frozenset({NOT_HEEDED, RISKS_MORE, Code.FALLBACK})
+"""The codes of the alarms that say so, and of the one that says that it goes to the fallback."""
 
 
 def remarks(world: World, order: PlaceOrder, ruling: Ruling) -> Iterator[ev.Alarmed]:

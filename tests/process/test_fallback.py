@@ -122,3 +122,30 @@ def test_A242_a_venue_that_is_mute_proves_nothing_and_nobody_else_is_asked(pair:
     assert {broker for broker, _ in pair.held} == {"far"}
     assert pair.alarms("FALLBACK") == []
     assert set(pair.venue.hand.submits().values()) == {1}
+
+
+def test_A240_the_shell_says_of_an_order_that_it_goes_to_the_fallback(pair: Pair) -> None:
+    """Who sends it there by `order` must not take it for one at the primary."""
+    pair.venue.kill()
+    pair.until_link("DISCONNECTED")
+    pair.program.wait_for(lambda: pair.is_bought("MSFT", 2, *UNPRICED))
+    done = pair.program.run("order", "buy", "MSFT", "1", "--hold", "swing")
+    assert done.returncode == 0, done.stderr
+    (said,) = [line for line in done.stderr.splitlines() if "fallback" in line]
+    assert "BUY 1 MSFT goes to the fallback paper: far " in said
+    answer = pair.program.document("order", "buy", "MSFT", "3", "--hold", "swing")
+    assert [text.startswith("BUY 3 MSFT goes to the") for text in answer["notes"]] == [True], answer
+    pair.venue.start()
+
+
+def test_A242_nor_does_what_adds_to_a_holding_that_is_out_of_reach(pair: Pair) -> None:
+    pair.venue.kill()
+    pair.until_link("DISCONNECTED")
+    pair.program.wait_for(lambda: pair.is_bought("MSFT", 2, *UNPRICED))
+    done = pair.program.run("order", "buy", "AAPL", "1", "--hold", "swing")
+    assert done.returncode == 4, done.stderr
+    assert "It does not go to the fallback paper: AAPL is held in far" in " ".join(
+        done.stderr.split()
+    )
+    assert pair.held == {("far", "AAPL"): 5, ("paper", "MSFT"): 2}
+    pair.venue.start()
