@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from console.host.acceptance.script import READY_SECONDS
 from tests.console.program import MAIN, PATIENCE, ROOT, Program
 from tests.process.servers import MARK, Server
 
@@ -107,6 +108,22 @@ def test_C701_the_paper_account_is_run_and_its_report_says_simulated(
     outcomes = [row for row in at.program.rows("events") if row["type"] == "SignalReceived"]
     assert not outcomes, "nothing but the orders of the run is traded"
     assert at.program.document("status")["positions"] == []
+
+
+def test_C706_a_symbol_that_the_venue_does_not_trade_is_told_at_once(
+    tmp_path: Path, places: list[Place]
+) -> None:
+    """Its price would never come: no minute is waited for it."""
+    at = place(places, tmp_path, "okx")
+    assert at.server is not None
+    at.program.configure(at.server.told["config"].replace('["BTC-', '["NOPE-USDT", "BTC-'))
+    began = time.monotonic()
+    code, told = at.dryrun(*QUICK, "--symbol", "NOPE-USDT")
+    assert time.monotonic() - began < READY_SECONDS
+    (row,) = [row for row in told["content"]["criteria"] if row["name"] == "trouble"]
+    assert code == FAILED
+    assert "NOPE-USDT is not traded at okx: " in row["measured"]
+    assert told["content"]["orders"] == []
 
 
 def test_P03_orders_that_never_reach_the_venue_fail_the_run(

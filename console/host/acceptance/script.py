@@ -24,7 +24,7 @@ from engine.domain.money import ZERO, passive_price
 from engine.domain.order import OrderType, Side
 from engine.domain.result import Result
 from engine.domain.run import KillState, LinkState
-from engine.ports import BrokerError, Clock, Throttled
+from engine.ports import BrokerError, Clock, Rejected, Throttled
 
 T = TypeVar("T")
 
@@ -149,6 +149,10 @@ class Performance:
         name, symbol = self._plan.account, self._plan.symbol
         if not await self._until(lambda: self._world.book.account(name).compared, READY_SECONDS):
             raise Refused(f"the account {name} was not compared within {READY_SECONDS:g} s")
+        try:
+            await self._patiently(partial(self._broker.instrument, symbol))
+        except Rejected as error:  # no price would come of it, however long it is waited for
+            raise Refused(f"{symbol} is not traded at {name}: {error.text}") from error
         now = self._clock.now()
         market = calendar(self._instrument().calendar)
         if not market.is_open(now):
