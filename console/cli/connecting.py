@@ -154,8 +154,15 @@ class Setup:
         traded = [symbol for symbol in asked if symbol not in look.untraded]
         for symbol, why in look.untraded.items():
             self._tell(f"{symbol} is not traded there: {clean_text(why, 200)}")
-        usual = tuple(dict.fromkeys([*traded, *held])) or asked
+        usual = tuple(dict.fromkeys([*traded, *held]))
         if not self._asks:
+            if not usual and asked:
+                raise CommandFailed(
+                    ExitCode.USAGE,
+                    f"{self._guide.title} trades none of {', '.join(asked)}: [market] symbols must "
+                    "name one that it does.",
+                    "NOT_TRADED",
+                )
             return usual
         while True:
             said = ask("Symbols to watch there", " ".join(usual)).replace(",", " ").split()
@@ -164,7 +171,23 @@ class Setup:
             except ConfigError as error:
                 warn(str(error))
                 continue
-            return tuple(dict.fromkeys(said))
+            unasked = [symbol for symbol in said if symbol not in {*traded, *held}]
+            untraded_there = self._untraded(unasked)
+            if not untraded_there:
+                return tuple(dict.fromkeys(said))
+            for symbol, why in untraded_there.items():
+                warn(f"{symbol} is not traded there: {clean_text(why, 200)}")
+
+    def _untraded(self, symbols: Sequence[str]) -> dict[str, str]:
+        """Those of the symbols that the venue does not trade, each with why; it is asked."""
+        if not symbols:
+            return {}
+        setup = setup_of(self._config, self._name, self._keys.get, symbols)
+        try:
+            with untraded(self._host, self._config, self._name):
+                return look_at(setup, symbols).untraded
+        except (BrokerError, LibraryUnusable, BadFile) as error:
+            raise failed(self._guide, error) from None
 
     def _edit(self, look: Look, symbols: Sequence[str]) -> Edit:
         """The changes that are to be made, all of them agreed to."""

@@ -327,7 +327,32 @@ def test_an_account_of_a_name_of_its_own_is_set_up(place: Place) -> None:
     assert tree["brokers"]["demo_one"]["account_id"] == "44705892343619584"
 
 
+def test_U72_a_symbol_that_the_venue_does_not_trade_is_told_and_asked_for_again(
+    place: Place,
+) -> None:
+    server = place.serve("okx")
+    person = typed(place.person("connect", "okx"), server.told["environment"])
+    person.answers("keyring?", "n").answers("Symbols to watch there", "BTC-USDT NOPE-USDT")
+    person.sees("NOPE-USDT is not traded there: ")
+    person.answers("Symbols to watch there", "BTC-USDT").answers("Write it?", "y")
+    person.ended()
+    assert tomllib.loads(place.config)["market"]["symbols"] == ["BTC-USDT"]
+    place.shows_no_key()
+
+
 # --- a script, and what is wrong
+
+
+def test_U72_a_script_whose_symbols_are_not_traded_there_writes_nothing(place: Place) -> None:
+    server = place.serve("okx")
+    place.program.environment |= server.told["environment"]
+    place.program.configure(place.config + '\n[market]\nsymbols = ["NOPE-USDT"]\n')
+    before = place.config
+    done = place.seen.run(place.program, "connect", "okx", "--yes")
+    assert (done.returncode, place.config) == (2, before)
+    assert "trades none of NOPE-USDT: [market] symbols must name one that it does" in " ".join(
+        done.stderr.split()
+    )
 
 
 def test_a_script_agrees_by_yes_and_is_told_of_a_key_that_is_missing(place: Place) -> None:
