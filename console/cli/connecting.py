@@ -22,7 +22,7 @@ from console.host.output import CommandFailed, ExitCode, document, say, warn
 from console.host.place import PROGRAM, Host
 from console.host.proposal import candidates, is_decided, proposed
 from console.host.secrets import forbid_core_dumps
-from console.host.untraded import demand_untraded, untraded
+from console.host.untraded import demand_untraded, untraded_there
 from console.host.venue_keys import VenueKeys
 from console.host.wiring import JOURNAL
 from engine.config import Config, ConfigError, amended, from_mapping, load, parse
@@ -136,9 +136,12 @@ class Setup:
                 raise failed(self._guide, error) from None
 
     def _looked(self) -> Look:
-        symbols = self._candidates()
-        with untraded(self._host, self._config, self._name):
-            return look_at(setup_of(self._config, self._name, self._keys.get, symbols), symbols)
+        return self._asked(self._candidates())
+
+    def _asked(self, symbols: Sequence[str]) -> Look:
+        config, name = self._config, self._name
+        with untraded_there(self._host, config, name) as claim:
+            return look_at(setup_of(config, name, self._keys.get, symbols, claim=claim), symbols)
 
     def _candidates(self) -> tuple[str, ...]:
         guide = self._guide
@@ -172,20 +175,18 @@ class Setup:
                 warn(str(error))
                 continue
             unasked = [symbol for symbol in said if symbol not in {*traded, *held}]
-            untraded_there = self._untraded(unasked)
-            if not untraded_there:
+            refused = self._untraded(unasked)
+            if not refused:
                 return tuple(dict.fromkeys(said))
-            for symbol, why in untraded_there.items():
+            for symbol, why in refused.items():
                 warn(f"{symbol} is not traded there: {clean_text(why, 200)}")
 
     def _untraded(self, symbols: Sequence[str]) -> dict[str, str]:
         """Those of the symbols that the venue does not trade, each with why; it is asked."""
         if not symbols:
             return {}
-        setup = setup_of(self._config, self._name, self._keys.get, symbols)
         try:
-            with untraded(self._host, self._config, self._name):
-                return look_at(setup, symbols).untraded
+            return self._asked(symbols).untraded
         except (BrokerError, LibraryUnusable, BadFile) as error:
             raise failed(self._guide, error) from None
 

@@ -13,7 +13,15 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from brokers import Connection, PriceSource, Secret, TellsIdentity, VenueSetup, open_venue
+from brokers import (
+    Connection,
+    PriceSource,
+    Secret,
+    TellsIdentity,
+    VenueSetup,
+    open_venue,
+    unclaimed,
+)
 from brokers.net.identity import UNTOLD, Rights
 from console.host.venue_clock import clock_offset
 from engine.config import Config, account_id
@@ -61,10 +69,11 @@ def setup_of(
     symbols: Sequence[str],
     *,
     prices: bool = False,
+    claim: Callable[[str, str], Awaitable[None]] = unclaimed,
 ) -> VenueSetup:
     """What the account of that name is opened for: to be looked at, with its prices or without.
 
-    `symbols` count instead of those of the config.
+    `symbols` count instead of those of the config; `claim` is as in `VenueSetup`.
     """
     return VenueSetup(
         name=name,
@@ -77,6 +86,7 @@ def setup_of(
         prices=PriceSource.MARKET if prices else PriceSource.LAST_KNOWN,
         base_currency=config.account.currency,
         secret=secret,
+        claim=claim,
     )
 
 

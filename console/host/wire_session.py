@@ -6,17 +6,17 @@ while. Nothing is ordered, changed or cancelled.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from brokers import Connection, LibraryUnusable, open_venue
+from brokers import Connection, LibraryUnusable, VenueSetup, open_venue
 from brokers.net.tap import tapped
 from console.host.look import Look, look_on, setup_of
 from console.host.output import CommandFailed, ExitCode, counted, say, warn
 from console.host.place import Host, version
 from console.host.secrets import KNOWN, SecretError, SecretStore
-from console.host.untraded import demand_untraded, untraded
+from console.host.untraded import demand_untraded, untraded_there
 from console.host.wire_recorder import (
     Recorder,
     RecordingError,
@@ -71,8 +71,11 @@ def _one(host: Host, config: Config, name: str, folder: Path, seconds: float) ->
         with contextlib.suppress(SecretError):
             secrets.append(store.get(variable).reveal())
     try:
-        with untraded(host, config, name), tapped(recorder):
-            look = asyncio.run(_session(config, name, store, seconds))
+        with untraded_there(host, config, name) as claim, tapped(recorder):
+            plan = setup_of(
+                config, name, store.get, config.market.symbols, prices=True, claim=claim
+            )
+            look = asyncio.run(_session(plan, config.market.symbols, seconds))
     except (BrokerError, LibraryUnusable, BadFile) as error:
         warn(f"{name}: {clean_text(KNOWN.redact(str(error)), 600)}")
     redaction = redaction_of(recorder, secrets, [settings.account_id], look)
@@ -85,9 +88,8 @@ def _one(host: Host, config: Config, name: str, folder: Path, seconds: float) ->
     return file, len(recorder.messages)
 
 
-async def _session(config: Config, name: str, store: SecretStore, seconds: float) -> Look:
-    symbols = config.market.symbols
-    connection = open_venue(setup_of(config, name, store.get, symbols, prices=True))
+async def _session(plan: VenueSetup, symbols: Sequence[str], seconds: float) -> Look:
+    connection = open_venue(plan)
     try:
         async with look_on(connection, symbols) as look:
             await _listen(connection, seconds)

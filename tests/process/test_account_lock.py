@@ -132,3 +132,27 @@ def test_a_kill_under_another_name_ends_an_engine_that_hangs_and_closes_there(
     assert done.returncode == DONE
     assert (first.folder / "HALT").exists()  # it is halted where it ran, too
     assert left(server) == {"positions": {}, "open_orders": []}
+
+
+@pytest.mark.parametrize("command", ["connect", "record"])
+def test_C201_who_only_looks_is_kept_out_by_the_account_that_the_venue_answers_too(
+    first: Program, second: Program, tmp_path: Path, command: str
+) -> None:
+    """A second connection may push the first one out, whatever each calls the account."""
+    kept = tmp_path / "kept"
+    asked = {
+        "connect": ("connect", "yours", "--yes"),
+        "record": ("doctor", "--record", str(kept), "--seconds", "0"),
+    }[command]
+    before = Path(second.environment["MERIDIAN_CONFIG"]).read_text(encoding="utf-8")
+    done = second.run(*asked)
+    assert done.returncode == HELD, done.stderr
+    said = " ".join(done.stderr.split())
+    assert "trades the account yours now, and a second connection could push it out" in said
+    assert f"process {first.engine.pid}" in said  # type: ignore[union-attr]
+    assert not kept.exists()
+    assert Path(second.environment["MERIDIAN_CONFIG"]).read_text(encoding="utf-8") == before
+    assert first.ask("status")["run_state"] == "ACTIVE"
+    first.run("stop")
+    assert first.ended() == DONE
+    assert second.run(*asked).returncode == DONE
