@@ -114,8 +114,10 @@ class UpdateStream:
             if update.event in FILLS:
                 raise ValueError("an order of several legs has filled, which the history has alone")
             return
+        order_id, event = text(update.order.id), text(update.event)
+        if event in TAKEN_BACK:
+            raise ValueError(f"{event}: an execution of order {order_id} is not what was told")
         self._tell(self._report(update))
-        order_id = text(update.order.id)
         if self._gaps.take(update) and order_id not in self._waits:
             loop = asyncio.get_running_loop()
             self._waits[order_id] = loop.call_later(LATE_SECONDS, self._look_for, order_id)
@@ -160,6 +162,11 @@ class UpdateStream:
             timer.cancel()
         self._waits.clear()
 
+
+TAKEN_BACK: Final = frozenset({"trade_bust", "trade_correct"})
+"""An execution that was told is void, or has other numbers. The port has no word for that: the
+connection is made anew, so that the account is looked at at once, and what differs blocks its
+symbol until a person has looked."""
 
 _PLAIN: Final = frozenset({"new", "fill", "partial_fill", "canceled", "expired"})
 """Events that the status says as well."""

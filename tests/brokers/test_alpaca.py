@@ -630,6 +630,26 @@ async def test_an_order_of_several_legs_that_fills_is_told_by_its_legs_alone(
     assert "several legs" in lost.detail
 
 
+@pytest.mark.parametrize("event", ["trade_bust", "trade_correct"])
+async def test_C107_a_trade_that_is_taken_back_has_the_account_looked_at_at_once(
+    server: AlpacaServer, lab: Lab, event: str
+) -> None:
+    """Nothing else would tell before the next look, and until then too much counts as held."""
+    await lab.start()
+    await lab.submit("a", quantity="10")
+    await lab.until("a", OrderStatus.FILLED)
+    (order,) = server.exchange.orders.values()
+    (done,) = server.exchange.executions
+    seen = len(lab.seen)
+    server.tell(event, order, done)
+    lost = await lab.next_report()
+    while not isinstance(lost, LinkReport):
+        lost = await lab.next_report()
+    assert lost.state is LinkState.DISCONNECTED
+    assert event in lost.detail
+    assert not [r for r in lab.seen[seen:] if isinstance(r, OrderReport)], "and it is no fill"
+
+
 @pytest.mark.parametrize(
     "said",
     [b"<html>", b"{}", b'{"stream":"authorization","data":7}', b'{"stream":"trade_updates"}'],
