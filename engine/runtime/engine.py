@@ -31,7 +31,7 @@ from engine.domain.inputs import (
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar
 from engine.domain.result import Result
-from engine.domain.run import Halt
+from engine.domain.run import Halt, LinkState
 from engine.domain.signal import Signal
 from engine.intake.parse import parse_line, parse_signal
 from engine.ports import Broker, Clock, EventStore, Latch, MarketData, Settled
@@ -160,6 +160,7 @@ class Engine:
             ev.SnapshotRequested: sender.look,
             ev.Halted: self._halting.halted,
             ev.HaltCleared: self._halting.cleared,
+            ev.LinkChanged: self._link_changed,
         }
         """What follows an event; it never decides."""
 
@@ -285,6 +286,13 @@ class Engine:
         if self.book.data.halt is not None:
             for number in asked:
                 self.gate.taken(number)
+
+    def _link_changed(self, changed: ev.LinkChanged, _durable: Awaitable[None]) -> None:
+        """A venue that is connected to again is asked for its prices at once (P-05)."""
+        if changed.state is LinkState.CONNECTED:
+            for feed in self._feeds:
+                if feed.account in ("", changed.account):
+                    feed.hurry()
 
     # --- life -------------------------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ class MarketFeed:
     """One source of market events. `step` hands an input to the core.
 
     A source that fails, or ends, is no failure of the engine: entries stop for want of fresh prices
-    (U-53), what reduces goes on, and the source is asked again after a pause. One that is
+    (U-53), what reduces goes on, and the source is asked again after a pause, or at once when its
+    venue is connected to again (`hurry`). One that is
     `recorded` is not: it would begin anew, so that its failure is raised, and its end is that of
     the prices. `redact` takes secrets out of a text. `account` is whose venue tells the prices,
     where several do; "" for the only source.
@@ -49,6 +50,8 @@ class MarketFeed:
         self._redact = redact
         self._failures = 0
         """How often in a row it failed without having told prices for `pauses.LONGEST` between."""
+        self._rest: asyncio.Task[None] | None = None
+        """The pause that is on."""
         self.exhausted = False
         """True once a recorded market has told all it has."""
 
@@ -75,8 +78,21 @@ class MarketFeed:
             await self._play()
             if self.exhausted:
                 return
-            pause = pauses.doubled(pauses.MARKET, self._failures - 1)
-            await self._clock.sleep(pause / NS_PER_SECOND)
+            await self._pause()
+
+    def hurry(self) -> None:
+        """Ask the source again now, if it failed and is rested from: its venue answers again."""
+        if self._rest is not None:
+            self._rest.cancel()
+
+    async def _pause(self) -> None:
+        pause = pauses.doubled(pauses.MARKET, self._failures - 1)
+        self._rest = asyncio.create_task(self._clock.sleep(pause / NS_PER_SECOND))
+        try:
+            await asyncio.wait([self._rest])
+        finally:
+            self._rest.cancel()
+            self._rest = None
 
     async def _play(self) -> None:
         """Hand over the events of the source until it ends or fails.

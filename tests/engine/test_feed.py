@@ -272,6 +272,91 @@ def test_an_engine_without_prices_takes_no_entries_and_still_exits_and_kills() -
     play(scene, market=market)
 
 
+class Tied:
+    """A market that goes down and comes back with its venue."""
+
+    def __init__(self) -> None:
+        self.down = asyncio.Event()
+        self.asked: list[float] = []
+        """When it was asked for its prices."""
+
+    async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
+        """Nothing: it keeps no past."""
+        return ()
+
+    async def events(self) -> AsyncIterator[MarketEvent]:
+        """One quote, and none until it is down."""
+        self.asked.append(asyncio.get_running_loop().time())
+        if not self.down.is_set():
+            yield Quote(symbol="ZZZ", bid=None, ask=None, last=Decimal(1), time=1)
+        await self.down.wait()
+        raise ConnectionError("the venue is gone")
+
+
+@pytest.mark.parametrize("outage", [10, 45, 600])
+def test_p05_a_venue_that_is_back_is_asked_for_its_prices_at_once(outage: float) -> None:
+    """No entry passes without a price: after 45 s it was asked 16 s after it was back."""
+    market = Tied()
+
+    async def scene(rig: Rig) -> None:
+        rig.cut()
+        market.down.set()
+        await rig.clock.sleep(outage)
+        rig.mend()
+        market.down.clear()
+        back = rig.now
+        await rig.until(lambda: rig.is_connected)
+        await rig.clock.sleep(0.1)
+        asked = len(market.asked)
+        assert rig.now - back < 5
+        assert asyncio.get_running_loop().time() - market.asked[-1] < 5
+        await rig.clock.sleep(120)
+        assert len(market.asked) == asked, "it tells prices, and is not asked again"
+
+    play(scene, market=market)
+
+
+def test_a_source_that_is_rested_from_is_asked_at_once_when_it_is_hurried() -> None:
+    market = Failing(7)
+    given: list[Input] = []
+
+    async def run(clock: Clock) -> None:
+        feed = fed(market, given, clock)
+        feed.hurry()  # nothing rests yet
+        pump = asyncio.create_task(feed.run(()))
+        await clock.sleep(40)
+        assert len(market.asked) == 6
+        feed.hurry()
+        await clock.sleep(0.1)
+        assert len(market.asked) == 7
+        await clock.sleep(61)
+        assert len(market.asked) == 8
+        feed.hurry()  # nor while it tells prices
+        await clock.sleep(100)
+        assert len(market.asked) == 8
+        assert not pump.done()
+        pump.cancel()
+
+    run_virtual(run, START, 1_000)
+    assert given[-1] == PAST["AAA"][1]
+
+
+def test_a_pump_that_is_cancelled_in_a_pause_ends() -> None:
+    market = Failing(9)
+
+    async def run(clock: Clock) -> None:
+        pump = asyncio.create_task(fed(market, [], clock).run(()))
+        await clock.sleep(10)
+        pump.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pump
+        asked = len(market.asked)
+        await clock.sleep(100)
+        assert len(market.asked) == asked
+
+    run_virtual(run, START, 1_000)
+
+
 class Forgetful:
     """A market that never answers what was, and then tells one price."""
 
