@@ -133,3 +133,23 @@ async def test_what_the_first_chord_cancelled_is_told_after_the_second_too() -> 
             await press(app, pilot, "h")
             assert "entries cancelled 1 " in shown(app)
             assert "since it was first halted" in shown(app)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=str)
+async def test_the_halt_screen_says_the_reason_to_its_last_word(size: tuple[int, int]) -> None:
+    """What was measured, and the limit that it met, stand at its end and were cut off."""
+    why = "ibkr has been unreachable while it holds exposure or orders: 60 against 60"
+    async with Host() as host:
+        await host.engine.command(Kill(by="engine", level=Level.HALT, reason=why))
+        await host.clock.advance(1)
+        async with console(host, size=size) as (app, pilot):
+            await press(app, pilot, "h")
+            await settle()
+            proof = app.screen.query_one(Proof)
+            first = next(n for n, line in enumerate(proof.texts) if line.startswith("reason"))
+            after = next(n for n, line in enumerate(proof.texts) if line.startswith("trigger"))
+            told = " ".join(" ".join(proof.texts[first:after]).split())
+            assert told == f"reason {why}"
+            for line in proof.texts[first:after]:
+                assert line.strip() in shown(app)

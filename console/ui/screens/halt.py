@@ -1,6 +1,7 @@
 """The halt: how far it goes, what it has proved at each broker, and the typed way back."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import ClassVar, Final, cast
 
 from msgspec import UNSET
@@ -17,12 +18,15 @@ from console.ui.lines import short_id
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.fed import Fed
 from console.ui.widgets.field import Field
-from console.ui.widgets.text_lines import PaintedLines, TextLine
+from console.ui.widgets.text_lines import PaintedLines, TextLine, wrapped
 from engine.domain.commands import REBASE, Resume
 from engine.domain.instant import Nanos
 from engine.domain.run import Halt, KillState, Level, Mode, RunState
 
 SHOWN_LEFT = 4
+REASON: Final = "reason   "
+UNKNOWN_WIDTH: Final = 60
+"""Of the lines, before they have been laid out."""
 NO_ENTRY = "no entry works"
 STYLES: Final[dict[str, str]] = {KillState.VERIFIED: "profit", KillState.DEGRADED: "error"}
 """How the state of a kill is shown; any other is a warning."""
@@ -57,7 +61,9 @@ class Proof(PaintedLines, Fed):
     def _halt(self, halt: Halt, now: Nanos) -> Iterator[TextLine]:
         word = "KILL" if halt.level is Level.KILL else "HALT"
         yield ((f" {word} ", "error"), (f"  {age(now - halt.at)} ago by {halt.by}", "strong"))
-        yield ((f"reason   {halt.reason}", ""),)
+        given = wrapped(halt.reason, (self.size.width or UNKNOWN_WIDTH) - len(REASON))
+        for name, line in zip_longest((REASON,), given, fillvalue=" " * len(REASON)):
+            yield ((f"{name}{line}", ""),)
         yield ((f"trigger  {halt.trigger}   flatten {halt.flatten}   epoch {halt.epoch}", "muted"),)
 
     def _stays(self, halted: HaltedAccount) -> Iterator[TextLine]:
