@@ -277,8 +277,12 @@ def _kill_proved(e: ev.KillProved) -> JournalLine:
 
 
 def _reconciled(e: ev.Reconciled) -> JournalLine:
+    if e.failed:
+        return JournalLine("RECON", f"{e.account} could not be compared ({e.reason})", "warn")
     if e.clean:
-        return JournalLine("RECON", f"{e.account} clean, {e.matched} matched ({e.reason})", "muted")
+        left = f", {' '.join(e.unsettled)} still in flight" if e.unsettled else ""
+        words = f"{e.account} clean, {e.matched} matched{left} ({e.reason})"
+        return JournalLine("RECON", words, "muted")
     return JournalLine(
         "RECON", f"{e.account} {counted(len(e.differences), 'difference')} ({e.reason})", "warn"
     )
@@ -312,9 +316,18 @@ def _link(e: ev.LinkChanged) -> JournalLine:
     return JournalLine("LINK", f"{e.account} {e.state} {e.detail}".rstrip(), style)
 
 
+_ENTRIES: Final = {
+    CircuitState.CLOSED: "entries pass",
+    CircuitState.OPEN: "no entries",
+    CircuitState.HALF_OPEN: "one entry is tried",
+}
+"""What each state of a breaker lets through: a closed one is no door that is shut."""
+
+
 def _circuit(e: ev.CircuitMoved) -> JournalLine:
     style = "" if e.state is CircuitState.CLOSED else "error"
-    return JournalLine("LINK", f"{e.account} entries {e.state}, {e.failures} failed", style)
+    words = f"{e.account} breaker {e.state}, {_ENTRIES[e.state]}; {e.failures} failed"
+    return JournalLine("LINK", words, style)
 
 
 _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {

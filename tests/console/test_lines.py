@@ -12,7 +12,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.order import OrderType, Side
 from engine.domain.position import ExitReason
-from engine.domain.run import Level, Trigger
+from engine.domain.run import CircuitState, Level, Trigger
 from engine.domain.schema import Decoder
 from tests.console.hosts import Host, settle
 
@@ -58,6 +58,47 @@ def test_a_close_of_a_part_that_is_done_does_not_read_as_a_failure() -> None:
     )
     assert done is not None
     assert (done.kind, done.text) == ("EXIT", "AAPL ended: the part is closed")
+
+
+@pytest.mark.parametrize(
+    ("state", "failures", "text"),
+    [
+        (CircuitState.CLOSED, 1, "oanda breaker CLOSED, entries pass; 1 failed"),
+        (CircuitState.OPEN, 5, "oanda breaker OPEN, no entries; 5 failed"),
+        (CircuitState.HALF_OPEN, 5, "oanda breaker HALF_OPEN, one entry is tried; 5 failed"),
+    ],
+)
+def test_a_breaker_says_what_it_lets_through(state: CircuitState, failures: int, text: str) -> None:
+    """`entries CLOSED` was told where they passed."""
+    moved = line_of(ev.CircuitMoved(account="oanda", state=state, failures=failures))
+    assert moved is not None
+    assert moved.text == text
+
+
+@pytest.mark.parametrize(
+    ("matched", "failed", "unsettled", "text"),
+    [
+        (4, False, (), "oanda clean, 4 matched (silence)"),
+        (0, False, ("EUR_USD",), "oanda clean, 0 matched, EUR_USD still in flight (silence)"),
+        (0, True, (), "oanda could not be compared (silence)"),
+    ],
+)
+def test_a_comparison_that_failed_is_not_told_as_one_without_differences(
+    matched: int, failed: bool, unsettled: tuple[str, ...], text: str
+) -> None:
+    told = line_of(
+        ev.Reconciled(
+            account="oanda",
+            reason="silence",
+            clean=not failed,
+            differences=(),
+            matched=matched,
+            failed=failed,
+            unsettled=unsettled,
+        )
+    )
+    assert told is not None
+    assert told.text == text
 
 
 @pytest.mark.parametrize(
