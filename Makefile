@@ -92,7 +92,7 @@ calendars: $(STAMP)
 lock: $(STAMP)
 	@command -v uv >/dev/null || [ -x $(BIN)/uv ] || $(BIN)/python -m pip install -q uv
 	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile pyproject.toml requirements.in --extra test \
-	  --extra alpaca --extra binance --extra coinbase --extra ibkr --extra oanda --extra okx \
+	  --extra alpaca --extra binance --extra ccxt --extra coinbase --extra ibkr --extra oanda --extra okx \
 	  --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet -o requirements.lock $(ARGS)
 

@@ -173,6 +173,12 @@ FACTORIES: Final[dict[str, Factory]] = {
         ("httpx",),
         "brokers.oanda.guide:GUIDE",
     ),
+    "ccxt": Factory(
+        "brokers.ccxt.settings:CcxtConfig",
+        "brokers.ccxt.setup:open_ccxt",
+        ("ccxt", "httpx", "cryptography"),
+        "brokers.ccxt.guide:GUIDE",
+    ),
 }
 """Kind of a venue -> its settings and what opens it, in the order in which users read of them."""
 

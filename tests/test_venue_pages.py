@@ -10,6 +10,7 @@ import pytest
 from brokers import FACTORIES, guide_of, venue_kinds
 from brokers.alpaca.adapter import CAPABILITIES as ALPACA
 from brokers.binance.adapter import CAPABILITIES as BINANCE
+from brokers.ccxt.adapter import CAPABILITIES as CCXT
 from brokers.coinbase.adapter import CAPABILITIES as COINBASE
 from brokers.ibkr.adapter import CAPABILITIES as IBKR
 from brokers.oanda.adapter import CAPABILITIES as OANDA
@@ -40,6 +41,7 @@ CAN: Final[dict[str, Capabilities]] = {
     "coinbase": COINBASE,
     "okx": OKX,
     "oanda": OANDA,
+    "ccxt": CCXT,
 }
 PAGES: Final = [f"docs/venues/{kind}.md" for kind in CAN]
 DOCUMENTS: Final = [

@@ -169,7 +169,7 @@ def test_the_lock_is_within_every_bound_of_the_project(project: dict[str, Any], 
     """The locked versions are the tested ones; no other version within a bound was tried."""
     locked = dict(LOCKED.findall(lock))
     extras = project["project"]["optional-dependencies"]
-    apart = {"ibkr-legacy", "ccxt", "alerts", "dev"}
+    apart = {"ibkr-legacy", "alerts", "dev"}
     assert apart < extras.keys()
     stated = [row for name, rows in extras.items() if name not in apart for row in rows]
     for requirement in map(Requirement, [*project["project"]["dependencies"], *stated]):

@@ -328,7 +328,8 @@ def _keys(host: Host, kind: str, name: str, settings: RealVenueConfig) -> Diagno
         except SecretError as error:
             missing.append(str(error).rstrip("."))
     keys = ", ".join(found + missing) or "no key is asked for"
-    text = f"{name} at {kind}, {settings.environment}: {library or 'its library is here'}, {keys}"
+    world = settings.environment + (", experimental" if settings.is_experimental else "")
+    text = f"{name} at {kind}, {world}: {library or 'its library is here'}, {keys}"
     missed = bool(library or missing)
     return Diagnosis(not missed, f"{text}; the venue is not asked" if missed else text)
 

@@ -87,6 +87,9 @@ class RealVenueConfig(VenueConfig):
     """Environments that give the same answers to everybody and take no orders (X-61)."""
     trades_live: ClassVar[bool] = True
     """Whether real money can be traded there by now."""
+    is_experimental: ClassVar[bool] = False
+    """Whether what is traded there was never shown for the venue itself, not even by a local
+    server of its protocol."""
 
     environment: str = Field(description='"live" is real money')
 

@@ -21,6 +21,7 @@ VARIABLES = {
     "coinbase": (),  # its sandbox asks for none
     "okx": ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE"),
     "oanda": ("OANDA_API_TOKEN",),
+    "ccxt": ("CCXT_API_KEY", "CCXT_SECRET_KEY"),
 }
 ALL_VARIABLES = sorted({name for names in VARIABLES.values() for name in names})
 
@@ -33,6 +34,7 @@ NOBODY = {
     "okx": 'rest_url = "http://127.0.0.1:9"\nstream_url = "ws://127.0.0.1:9/private"\n'
     'public_stream_url = "ws://127.0.0.1:9/public"\n',
     "oanda": 'rest_url = "http://127.0.0.1:9"\n',
+    "ccxt": 'exchange = "binanceus"\nrest_url = "http://127.0.0.1:9"\n',
 }
 """The port that discards: nobody listens there."""
 
@@ -84,6 +86,17 @@ def test_c200_the_doctor_looks_for_the_keys_of_a_real_account(
     assert "it cannot be reached" in link["text"]
     assert "the-value-of" not in str(row)
     assert "paper account" not in row["text"]
+
+
+def test_the_doctor_says_of_an_account_by_ccxt_that_it_is_experimental(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "config.toml").write_text(config_of("ccxt"), encoding="utf-8")
+    _, row = diagnosed(capsys, "broker")
+    assert row["text"].startswith("ccxt at ccxt, sandbox, experimental: its library is here")
+    (place / "config.toml").write_text(config_of("oanda"), encoding="utf-8")
+    _, row = diagnosed(capsys, "broker")
+    assert row["text"].startswith("oanda at oanda, practice: its library is here")
 
 
 def test_the_doctor_names_the_missing_library_of_a_real_account(

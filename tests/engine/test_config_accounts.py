@@ -71,12 +71,13 @@ def test_names_that_are_refused(name: str) -> None:
         (
             '[brokers.eur]\nkind = "papr"\n',
             'brokers.eur.kind = "papr" is refused: allowed is one of "paper", "alpaca", "ibkr", '
-            '"binance", "coinbase", "okx", "oanda".',
+            '"binance", "coinbase", "okx", "oanda", "ccxt".',
         ),
         (
             '[brokers.papr]\ncurrency = "EUR"\n',
             'brokers.papr = "***" is unknown: paper may be meant, [brokers] takes '
-            "paper, alpaca, ibkr, binance, coinbase, okx, oanda, and any other name with its kind.",
+            "paper, alpaca, ibkr, binance, coinbase, okx, oanda, ccxt, and any other name with its "
+            "kind.",
         ),
         (
             '[brokers.eur]\nkind = "paper"\ncurency = "EUR"\n',
@@ -101,7 +102,7 @@ def test_names_that_are_refused(name: str) -> None:
         (
             '[[routes]]\nsymbol = "BTC*"\nbroker = "eur"\n',
             'routes.0.broker = "eur" is refused: allowed is a name under [brokers]: paper, alpaca, '
-            "ibkr, binance, coinbase, okx, oanda.",
+            "ibkr, binance, coinbase, okx, oanda, ccxt.",
         ),
         (
             '[[routes]]\nsymbol = "BTC*"\nbroker = "binance"\n',

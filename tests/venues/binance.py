@@ -122,6 +122,7 @@ class BinanceServer(Served):
             ("time", "GET", "/api/v3/time", self._time, False, 1),
             ("exchangeInfo", "GET", "/api/v3/exchangeInfo", self._info, False, 20),
             ("price", "GET", "/api/v3/ticker/price", self._price, False, 4),
+            ("tickers", "GET", "/api/v3/ticker/24hr", self._tickers, False, 80),
             ("depth", "GET", "/api/v3/depth", self._depth, False, 50),
             ("klines", "GET", "/api/v3/klines", self._klines, False, 2),
             ("account", "GET", "/api/v3/account", self._account, True, 20),
@@ -292,6 +293,25 @@ class BinanceServer(Served):
     def _price(self, params: Params) -> object:
         known = self.exchange.prices
         return [{"symbol": s, "price": format(price, ".8f")} for s, price in known.items()]
+
+    def _tickers(self, params: Params) -> object:
+        known = self.exchange.prices
+        wanted = json.loads(params["symbols"]) if "symbols" in params else list(known)
+        now = self.now_ms()
+        return [
+            {
+                "symbol": symbol,
+                "lastPrice": format(known[symbol], ".8f"),
+                "bidPrice": format(known[symbol], ".8f"),
+                "bidQty": "1.00000000",
+                "askPrice": format(known[symbol], ".8f"),
+                "askQty": "1.00000000",
+                "openTime": now - DAY_MS,
+                "closeTime": now,
+            }
+            for symbol in wanted
+            if symbol in known
+        ]
 
     def _depth(self, params: Params) -> object:
         return self.depth[self._symbol(params)]

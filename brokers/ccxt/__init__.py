@@ -1,0 +1,1 @@
+"""Any other venue of coins, by the library ccxt: experimental."""
