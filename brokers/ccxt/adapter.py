@@ -293,7 +293,7 @@ class CcxtBroker:
         wanted = [theirs(symbol) for symbol in symbols if symbol in self._desk.listings]
         if not wanted:
             return {}
-        rows = await self._client.ask("fetch_tickers", wanted)
+        rows = await self._client.tickers(wanted)
         read = {ours(name): last_of(row) for name, row in rows.items()}
         return {symbol: price for symbol, price in read.items() if price is not None}
 

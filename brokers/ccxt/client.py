@@ -6,6 +6,7 @@ to keep to limits (research/venues.md §1.3, §1.4). Numbers stay the text that 
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -20,17 +21,21 @@ from engine.ports import Ambiguous, BrokerError, Clock, NotSent, Throttled
 from engine.reference.textfile import BadFile
 
 TIMEOUT_SECONDS: Final = 5.0
-WINDOW_SECONDS: Final = 10
-LEAST_BUDGET: Final = 10
+WINDOW_SECONDS: Final = 60
+"""ccxt states a pace; exchanges count over about a minute, and a look asks for much at once."""
+LEAST_BUDGET: Final = 30
 LARGEST_COST: Final = 0.3
 """No request takes a larger part of the budget: one that never had room could never be sent."""
 
 ELSEWHERE: Final = {"alpaca": "alpaca", "binance": "binance", "coinbase": "coinbase", "okx": "okx"}
 """Exchanges that have an adapter of their own here, by its kind."""
 
+FEW: Final = 10
+"""So many tickers are asked for one by one."""
+
 NEEDED: Final = (
     "createOrder", "cancelOrder", "fetchOrder", "fetchOpenOrders", "fetchMyTrades", "fetchBalance",
-    "fetchTime", "fetchTickers",
+    "fetchTime", "fetchTicker", "fetchTickers",
 )  # fmt: skip
 """What an exchange must answer to be traded here."""
 
@@ -112,10 +117,17 @@ class Client:
     """An exchange, by its ccxt name. `open` before the first call, `close` after the last."""
 
     def __init__(
-        self, name: str, exchange: str, clock: Clock, *, sandbox: bool, rest_url: str
+        self,
+        name: str,
+        exchange: str,
+        clock: Clock,
+        *,
+        sandbox: bool,
+        rest_url: str,
+        shares: "Client | None" = None,
     ) -> None:
-        """`name` is the account's under `[brokers]`. Raises BadFile for an exchange that cannot be
-        worked with, in one sentence."""
+        """`name` is the account's under `[brokers]`; `shares` is who uses the same allowance of
+        the exchange. Raises BadFile for an exchange that cannot be worked with, in one sentence."""
         where = f"[brokers.{name}] exchange"
         if not exchange:
             raise BadFile(f"{where} is missing: the name of one as ccxt writes it, such as kraken")
@@ -138,9 +150,9 @@ class Client:
         )
         size = max(int(WINDOW_SECONDS * 1000 / (float(self.exchange.rateLimit) or 1)), LEAST_BUDGET)
         self.exchange.size = float(size)
-        self.exchange.budget = Budget(
+        self.exchange.budget = shares.exchange.budget if shares is not None else Budget(
             exchange, size=size, seconds=WINDOW_SECONDS, monotonic=clock.monotonic
-        )
+        )  # fmt: skip
 
     def _check(self, where: str) -> None:
         known = self.exchange
@@ -179,6 +191,19 @@ class Client:
         self.exchange.apiKey = self.exchange.secret = ""
         for rest in (rests or {}).values():
             await rest.close()
+
+    async def tickers(self, symbols: Sequence[str]) -> Mapping[str, Any]:
+        """The tickers of these symbols of ccxt's, by symbol: one by one where they are few, as a
+        request for several costs as much as one for all. Raises one of the six errors."""
+        if len(symbols) > FEW:
+            told: Mapping[str, Any] = await self.ask("fetch_tickers", list(symbols))
+            return told
+        return {symbol: await self.ask("fetch_ticker", symbol) for symbol in symbols}
+
+    def seconds_of(self, symbols: Sequence[str]) -> float:
+        """How long half of the allowance takes to make up for so many tickers."""
+        cost = len(symbols) if len(symbols) <= FEW else self.exchange.size * LARGEST_COST
+        return 2 * cost * WINDOW_SECONDS / float(self.exchange.size)
 
     async def ask(self, method: str, *given: Any, urgent: bool = False) -> Any:
         """Call a method of ccxt. Raises one of the six errors.

@@ -1,4 +1,5 @@
-"""Prices of an exchange by asking for its tickers every second.
+"""Prices of an exchange by asking for its tickers every second, or as often as half of what the
+exchange allows lasts for.
 
 They are as old as the question: there are no trades between two of them, no depth, and no past
 bars. An exchange that answers nothing lets them grow old, which stops entries by itself.
@@ -52,13 +53,15 @@ class CcxtMarket:
         self._client.open()
         try:
             await self._client.ask("load_markets", True)
+            names = [*self._symbols]
+            pause = max(EVERY_SECONDS, self._client.seconds_of(names))
             while True:
-                rows = await self._client.ask("fetch_tickers", [*self._symbols])
+                rows = await self._client.tickers(names)
                 for name, symbol in self._symbols.items():
                     quote = quote_of(symbol, rows.get(name) or {}, self._clock.now())
                     if quote is not None:
                         yield quote
-                await self._clock.sleep(EVERY_SECONDS)
+                await self._clock.sleep(pause)
         finally:
             await self._client.close()
 

@@ -24,25 +24,27 @@ def open_ccxt(plan: VenueSetup) -> CcxtConnection:
     worked with here."""
     settings: CcxtConfig = plan.settings
 
-    def client() -> Client:
+    def client(shares: Client | None = None) -> Client:
         return Client(
             plan.name,
             settings.exchange,
             plan.clock,
             sandbox=settings.environment == "sandbox",
             rest_url=settings.rest_url,
+            shares=shares,
         )
 
     symbols = tuple(plan.market.symbols)
+    orders = client()
     broker = CcxtBroker(
         plan.name,
         settings,
         plan.clock,
-        client(),
+        orders,
         symbols=symbols,
         secret=plan.secret,
         claim=plan.claim,
     )
     if plan.prices is not PriceSource.MARKET:
         return CcxtConnection(broker, None)
-    return CcxtConnection(broker, CcxtMarket(client(), symbols, plan.clock))
+    return CcxtConnection(broker, CcxtMarket(client(orders), symbols, plan.clock))

@@ -296,9 +296,10 @@ class BinanceServer(Served):
 
     def _tickers(self, params: Params) -> object:
         known = self.exchange.prices
-        wanted = json.loads(params["symbols"]) if "symbols" in params else list(known)
+        one = [self._symbol(params)] if "symbol" in params else None
+        wanted = one or (json.loads(params["symbols"]) if "symbols" in params else list(known))
         now = self.now_ms()
-        return [
+        rows = [
             {
                 "symbol": symbol,
                 "lastPrice": format(known[symbol], ".8f"),
@@ -312,6 +313,7 @@ class BinanceServer(Served):
             for symbol in wanted
             if symbol in known
         ]
+        return rows if one is None else rows[0]
 
     def _depth(self, params: Params) -> object:
         return self.depth[self._symbol(params)]
