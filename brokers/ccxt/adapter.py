@@ -53,10 +53,12 @@ CAPABILITIES: Final = Capabilities(
     # What an exchange does with an id that was used before is not known: it is asked, and waited
     # for, and nothing is ever sent again.
     deduplicates=False,
-    # No exchange of ccxt states until when it takes a request that was signed before.
-    late_arrival_seconds=30,
+    # No exchange states such a bound by ccxt: as at OANDA, which states none either. A kill proves
+    # flat only once nothing can arrive any more, and gives up after 30 s.
+    late_arrival_seconds=10,
     timeout_seconds=TIMEOUT_SECONDS,
-    late_execution_seconds=15,
+    # As at Binance, which states no bound either (`brokers.binance.adapter`): a guess elsewhere.
+    late_execution_seconds=10,
     cancel_all=False,
     odd_lots=False,
     nets_buying_power=True,
@@ -104,7 +106,7 @@ class CcxtBroker:
         self._account_id = ""
         self._money = Money(symbols)
         self._inbox = AccountInbox(name, clock)
-        self._desk = OrderDesk(name, client)
+        self._desk = OrderDesk(name, client, clock)
         self._follower = Follower(name, clock, self._desk, self._inbox.put)
         self._following: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
@@ -194,6 +196,7 @@ class CcxtBroker:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        self._desk.forget()
         await self._client.close()
 
     async def _follow(self) -> None:

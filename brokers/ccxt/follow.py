@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from brokers.ccxt.orders import OrderDesk
+from brokers.ccxt.orders import WHOLE_SECONDS, OrderDesk
 from engine.domain.account import VenueOrder
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
@@ -20,7 +20,6 @@ from engine.domain.order import TERMINAL, Fill, OrderStatus
 from engine.ports import Ambiguous, Clock, OrderReport
 
 EVERY_SECONDS: Final = 1.0
-WHOLE_SECONDS: Final = 15.0
 BEHIND_SECONDS: Final = 15.0
 KEPT: Final = 50_000
 """So many executions are remembered as told."""

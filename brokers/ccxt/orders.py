@@ -15,15 +15,21 @@ from brokers.ccxt.wire import Listing, Row, fill_of, order_of
 from brokers.net.numbers import time_of_millis, written
 from engine.domain.account import VenueOrder
 from engine.domain.ids import venue_order_id_of
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import HAVE_LIMIT, HAVE_STOP, Fill, OrderTerms
-from engine.ports import Ambiguous, Rejected
+from engine.ports import Ambiguous, Clock, Rejected
 
 KEPT: Final = 50_000
 """So many orders are kept in mind, the newest."""
 
 USUAL_PAGE: Final = 50
 """How many rows a list has at most where ccxt does not say it."""
+
+WHOLE_SECONDS: Final = 15.0
+"""How often the open orders of all symbols are asked for."""
+
+FEW_SYMBOLS: Final = 10
+"""With more of them, asking for each costs as much as asking for all."""
 
 _LISTS: Final = ("fetchOrders", "fetchClosedOrders", "fetchCanceledOrders")
 _CALLS: Final = {
@@ -36,8 +42,11 @@ _CALLS: Final = {
 class OrderDesk:
     """The orders of one account. It remembers only what the exchange said: the rest is asked."""
 
-    def __init__(self, account: str, client: Client) -> None:
+    def __init__(self, account: str, client: Client, clock: Clock) -> None:
         self._account = account
+        self._clock = clock
+        self._whole_due: Nanos = 0
+        """When the open orders of all symbols are to be asked for, on the monotonic clock."""
         self._client = client
         self.listings: Mapping[str, Listing] = {}
         """The markets by our symbol, as of the newest connection."""
@@ -129,9 +138,21 @@ class OrderDesk:
         return self._read(row)
 
     async def working(self) -> tuple[VenueOrder, ...]:
-        """Every open order of the account."""
+        """Every open order: in the symbols that are known where all were asked a moment ago.
+
+        All at once costs as much as ten other questions at many exchanges, which a kill that looks
+        again and again cannot afford; whoever follows the account asks for all in between.
+        """
+        now = self._clock.monotonic()
+        if now < self._whole_due and len(self.symbols) <= FEW_SYMBOLS:
+            return tuple([row for one in self.symbols for row in await self.working_in(one)])
         rows = await self._client.ask("fetch_open_orders", urgent=True)
+        self._whole_due = now + round(WHOLE_SECONDS * NS_PER_SECOND)
         return tuple(self._read(row) for row in rows)
+
+    def forget(self) -> None:
+        """A new connection: all open orders are asked for first."""
+        self._whole_due = 0
 
     async def working_in(self, symbol: str) -> tuple[VenueOrder, ...]:
         """Every open order in a symbol."""

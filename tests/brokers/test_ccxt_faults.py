@@ -17,6 +17,7 @@ from brokers.ccxt.wire import Listing, order_of
 from engine.config.load import ConfigError
 from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, OrderType
+from engine.plans.kill import DEADLINE
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -255,6 +256,12 @@ async def test_a_stop_is_refused_where_it_was_not_shown(server: BinanceServer, k
     assert refused.value.code == "UNSUPPORTED"
     assert capabilities_of("binanceus").native_stop
     assert server.requests == []
+
+
+@pytest.mark.parametrize("exchange", ["kraken", "binanceus"])
+def test_a_kill_can_prove_flat_before_it_gives_up(exchange: str) -> None:
+    """What may still arrive keeps it from that."""
+    assert capabilities_of(exchange).longest_under_way < DEADLINE
 
 
 async def test_c201_real_money_is_refused_before_anything_is_sent(server: BinanceServer) -> None:
