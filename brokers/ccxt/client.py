@@ -21,6 +21,7 @@ from engine.ports import Ambiguous, BrokerError, Clock, NotSent, Throttled
 from engine.reference.textfile import BadFile
 
 TIMEOUT_SECONDS: Final = 5.0
+"""How long a request takes at most: its connection and its answer (`brokers.net.rest`)."""
 WINDOW_SECONDS: Final = 60
 """ccxt states a pace; exchanges count over about a minute, and a look asks for much at once."""
 LEAST_BUDGET: Final = 30
@@ -75,9 +76,7 @@ class _Wire:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in rests:
-            rests[origin] = Rest(
-                origin, refusal=self._refusal, budget=self.budget, answer_seconds=TIMEOUT_SECONDS
-            )
+            rests[origin] = Rest(origin, refusal=self._refusal, budget=self.budget)
             await rests[origin].open()
         if not isinstance(body, str | bytes | None):
             raise NotSent(f"{method} {parts.path} has a body that is not text: not built")

@@ -14,6 +14,7 @@ import brokers
 from brokers.ccxt.adapter import capabilities_of
 from brokers.ccxt.refusals import error_of, local_error_of
 from brokers.ccxt.wire import Listing, order_of
+from brokers.net.rest import ANSWER_SECONDS, CONNECT_SECONDS
 from engine.config.load import ConfigError
 from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, OrderType
@@ -256,6 +257,10 @@ async def test_a_stop_is_refused_where_it_was_not_shown(server: BinanceServer, k
     assert refused.value.code == "UNSUPPORTED"
     assert capabilities_of("binanceus").native_stop
     assert server.requests == []
+
+
+def test_a_request_ends_within_the_time_that_is_declared() -> None:
+    assert capabilities_of("kraken").timeout_seconds >= CONNECT_SECONDS + ANSWER_SECONDS
 
 
 @pytest.mark.parametrize("exchange", ["kraken", "binanceus"])
