@@ -127,7 +127,8 @@ async def _link(plan: VenueSetup, broker: Broker) -> Diagnosis:
     except Exception as error:  # whatever else an adapter raises is one account's row
         return Diagnosis(False, f"it could not be connected to: {_words(error)}", "failed")
     took = (plan.clock.monotonic() - began) / NS_PER_MS
-    return Diagnosis(True, f"connected in {took:.0f} ms, stream included", f"{took:.0f} ms")
+    text = f"connected in {took:.0f} ms; what happens there is heard from now on"
+    return Diagnosis(True, text, f"{took:.0f} ms")
 
 
 Ask = Callable[[Patient], Awaitable[Diagnosis]]

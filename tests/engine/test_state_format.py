@@ -32,6 +32,7 @@ SHAPES = {
     22: "1e34f27a9a46e258",
     23: "b5deffe43ccca526",
     24: "0a1ff34ca88caf7c",
+    25: "0a1ff34ca88caf7c",
 }
 """The shape of the state that each format stands for."""
 
