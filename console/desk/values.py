@@ -50,6 +50,8 @@ class LinkRow(msgspec.Struct, frozen=True):
     detail: str
     silent_since: Nanos
     """When the question was asked that the venue does not answer (X-84); 0: it answers."""
+    unseen_since: Nanos
+    """When the account was last seen, where that is too long ago for an entry (X-84); else 0."""
 
 
 class RunView(msgspec.Struct, frozen=True):

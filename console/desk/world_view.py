@@ -55,6 +55,7 @@ from engine.state.cover import covered
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World, exposure
+from engine.world.looks import unseen_since
 
 
 class WorldView:
@@ -138,8 +139,16 @@ class WorldView:
 
     def links(self) -> Sequence[LinkRow]:
         """The connection of each account that was ever connected."""
+        world, now = self._world, self.now
         return [
-            LinkRow(account.name, link.state, link.since, link.detail, account.silent_since)
+            LinkRow(
+                account.name,
+                link.state,
+                link.since,
+                link.detail,
+                account.silent_since,
+                unseen_since(world, account, now),
+            )
             for account in self._book.accounts
             if (link := account.link) is not None
         ]

@@ -113,6 +113,9 @@ class Header:
         if silent := [link.silent_since for link in links if link.silent_since]:
             age = whole_age(max(now - min(silent), 0))
             return f"brk SILENT {age}", "error", 92, "brk SILENT"
+        if unseen := [link.unseen_since for link in links if link.unseen_since]:
+            age = whole_age(max(now - min(unseen), 0))
+            return f"brk UNSEEN {age}", "error", 92, "brk UNSEEN"
         if any(link.state is LinkState.POLLED for link in links):
             return "brk POLLED", "warn", 92, "brk POLLED"
         heard = max(now - self._view.heard_at, 0)

@@ -67,6 +67,18 @@ def seen_at(world: World, account: AccountState, now: Nanos) -> Nanos:
     return now if now <= next_look(world, account) + LATE else account.seen_at
 
 
+def max_age_seconds(world: World) -> int:
+    """After how many seconds the last look at a venue is too old for an entry (X-84)."""
+    return world.limits.account_max_age_seconds or world.config.execution.reconcile_seconds + 30
+
+
+def unseen_since(world: World, account: AccountState, now: Nanos) -> Nanos:
+    """When an account was last seen that was seen too long ago for an entry (X-84); 0: it was not,
+    or was never compared yet."""
+    seen = seen_at(world, account, now)
+    return seen if seen and now - seen > max_age_seconds(world) * NS_PER_SECOND else 0
+
+
 def _tells_all(world: World, account: AccountState) -> bool:
     """Whether looks may be left out: the config asks for no age of its own."""
     asked = world.limits.account_max_age_seconds

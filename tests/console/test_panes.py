@@ -14,6 +14,7 @@ from console.ui.widgets.depth_ladder import Ladder, spacing
 from console.ui.widgets.strips import loudness
 from engine.domain import commands as ask
 from engine.domain.inputs import Unanswered
+from engine.domain.instant import NS_PER_SECOND
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.market import Depth, DepthLevel
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
@@ -194,6 +195,26 @@ async def test_X84_a_broker_that_is_connected_and_silent_is_on_the_banner() -> N
         host.engine.step(Unanswered("paper", 0))
         await drawn(app, pilot)
         assert "brk ok" in shown(app).splitlines()[0]
+
+
+async def test_X84_an_account_that_was_seen_too_long_ago_is_on_the_banner_and_an_alert() -> None:
+    """It takes no entries: with its requests used up it had stood there for minutes as ok."""
+    own = {"account_max_age_seconds": 20}
+    async with Host(risk=own) as host, console(host) as (app, pilot):
+        begun = host.world.book.account("paper").seen_at
+        await host.clock.advance(20 - (host.clock.now() - begun) / NS_PER_SECOND)
+        await drawn(app, pilot)
+        assert "brk ok" in shown(app).splitlines()[0]
+        await host.clock.advance(1)
+        await drawn(app, pilot)
+        rows = shown(app).splitlines()
+        assert "brk UNSEEN 21s" in rows[0]
+        assert "paper was last seen whole 21s ago: it takes no entries" in rows[-2]
+        assert (await host.engine.command(ask.Reconcile(by="t"))).ok
+        await drawn(app, pilot)
+        rows = shown(app).splitlines()
+        assert "brk ok" in rows[0]
+        assert "takes no entries" not in rows[-2]
 
 
 async def test_ages_on_the_banner_go_on_counting() -> None:

@@ -42,6 +42,10 @@ def _stopped(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
             since = age(now - link.since)
             words = f"{link.account} {link.state} since {since} {link.detail}"
             yield Alert(words.rstrip(), "error")
+        elif link.unseen_since:
+            seen = age(now - link.unseen_since)
+            words = f"{link.account} was last seen whole {seen} ago: it takes no entries"
+            yield Alert(words, "error")
 
 
 def _unsafe(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:

@@ -13,7 +13,7 @@ from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.rates import Rate
 from engine.world import exposure
-from engine.world.looks import seen_at
+from engine.world.looks import max_age_seconds, seen_at
 
 
 class AccountFacts(PortfolioFacts):
@@ -29,8 +29,7 @@ class AccountFacts(PortfolioFacts):
     @property
     def account_max_age(self) -> int:
         """After how many seconds the last look at a venue is too old for an entry (X-84)."""
-        own = self._world.limits.account_max_age_seconds
-        return own or self._world.config.execution.reconcile_seconds + 30
+        return max_age_seconds(self._world)
 
     @property
     def account_seen_at(self) -> Nanos:
