@@ -104,7 +104,8 @@ class BinanceServer(Served):
         """The streams that somebody listens to."""
         self.watched = asyncio.Event()
         self.used_weight = 0
-        """As the venue counts it, without its minute."""
+        """As the venue counts it, in the minute that is on."""
+        self._minute = 0
         self.refused: list[int] = []
         """The codes of every refusal over REST, in order."""
         self._cancel_ids = itertools.count(1)
@@ -162,6 +163,9 @@ class BinanceServer(Served):
         self, answer: Answer, *, signed: bool, weight: int
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
+            minute = self.now_ms() // 60_000
+            if minute != self._minute:
+                self._minute, self.used_weight = minute, 0
             self.used_weight += weight
             headers = {"X-MBX-USED-WEIGHT-1M": str(self.used_weight)}
             try:
