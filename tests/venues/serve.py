@@ -4,7 +4,8 @@ Prints one line of JSON once it listens: `config` is the TOML of an account ther
 variables that hold its keys (marked fakes: each contains the word canary), `symbols` what it
 trades, `brokers` its own table alone, and `port`. On SIGUSR1 it hangs up and listens no more, on
 SIGUSR2 it is back with its books as they were. It ends on SIGTERM, and prints a second line before:
-what its account holds and which orders work then, by the exchange's own books (T-25).
+what its account holds and which orders work then, by the exchange's own books (T-25). With `--books
+FILE` it may be killed: started again with the same file and `--port` it has the same books.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.venues import alpaca, binance, coinbase, ibkr, oanda, okx
+from tests.venues.books import Books
 from tests.venues.exchange import Rules
 
 INSTRUMENTS: Final = """\
@@ -275,8 +277,9 @@ async def serve(
     switches: dict[str, Any],
     faults: Sequence[Sequence[str]] = (),
     live: bool = False,
+    books: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM; files of the config lie in `folder`.
+    """Serve until SIGTERM; files of the config lie in `folder`, and its books in `books`.
 
     `switches` are set on the server, and each of `faults`, an operation and a play of `Served`, is
     played at every request of that name. `live`: it is the venue's live environment, as its config
@@ -296,8 +299,12 @@ async def serve(
         setattr(server, switch, value)
     for op, play in faults:
         server.fault(op, play, times=1_000_000)
+    kept = Books(server, books) if books else None
+    if kept:
+        kept.open()
     await server.start()
     telling = asyncio.create_task(tell_prices(venue, server, walk=walk))
+    keeping = asyncio.create_task(kept.keep()) if kept else None
     moves: set[asyncio.Task[None]] = set()
 
     def move(to: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -313,8 +320,10 @@ async def serve(
         "port": server.port,
     }
     print(json.dumps(ready), flush=True)
-    await asyncio.wait([telling, asyncio.create_task(ends.wait())], return_when="FIRST_COMPLETED")
-    telling.cancel()
+    busy = [task for task in (telling, keeping, asyncio.create_task(ends.wait())) if task]
+    await asyncio.wait(busy, return_when="FIRST_COMPLETED")
+    for task in busy:
+        task.cancel()
     print(json.dumps(holds(server)), flush=True)
     await server.stop()
 
@@ -328,6 +337,7 @@ def main() -> None:
     parser.add_argument("--live", action="store_true", help="be the live environment")
     parser.add_argument("--fault", action="append", default=[], metavar="OP=PLAY")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON")
+    parser.add_argument("--books", type=Path, metavar="FILE", help="kept over the process's end")
     given = parser.parse_args()
     switches = {name: json.loads(value) for name, _, value in (s.partition("=") for s in given.set)}
     with tempfile.TemporaryDirectory(prefix="venue-") as folder:
@@ -340,6 +350,7 @@ def main() -> None:
                 switches=switches,
                 faults=[fault.split("=") for fault in given.fault],
                 live=given.live,
+                books=given.books,
             )
         )
 
