@@ -8,7 +8,7 @@ from console.ui.panes.orders import ROWS_AT_ONCE, OrdersPane
 from engine.domain import commands as ask
 from engine.domain.order import OrderType, Side
 from engine.domain.run import Level
-from tests.console.hosts import Host, console, drawn, press
+from tests.console.hosts import Host, console, drawn, press, shown
 
 pytestmark = pytest.mark.slow  # each drives a whole screen
 
@@ -121,3 +121,38 @@ async def test_c_acts_at_once_on_the_row_that_a_person_moved_to() -> None:
 def cancelled(host: Host) -> list[str]:
     """The orders whose cancel was asked for, in order."""
     return [event.client_order_id for event in host.events("CancelRequested")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "stop", "shown_price"),
+    [
+        (OrderType.LIMIT, "59", None, "59.00"),
+        (OrderType.STOP, None, "61", "61.00"),
+        (OrderType.STOP_LIMIT, "62", "61", "61.00"),
+    ],
+    ids=str,
+)
+async def test_the_price_of_a_stop_is_where_it_waits_and_not_its_limit(
+    kind: OrderType, limit: str | None, stop: str | None, shown_price: str
+) -> None:
+    """The stop of a coin at 57,000 was shown at its limit, 54,150."""
+    async with Host(risk=WIDE) as host:
+        host.price("KO", "60.00")
+        await host.clock.advance(1)
+        order = ask.PlaceOrder(
+            by="test",
+            symbol="KO",
+            side=Side.BUY,
+            quantity=Decimal(1),
+            type=kind,
+            limit_price=None if limit is None else Decimal(limit),
+            stop_price=None if stop is None else Decimal(stop),
+        )
+        done = await host.engine.command(order)
+        assert done.ok, done.error
+        async with console(host) as (app, pilot):
+            await drawn(app, pilot)
+            pending = app.query_one(OrdersPane)._table("pending")
+            (row,) = [line for line in shown(app).splitlines() if "WORKING" in line]
+            assert pending.row_count == 1
+            assert shown_price in row

@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Hashable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -297,9 +296,8 @@ class OrdersPane(Pane):
         word, style = WORDS[order.status]
         if order.status in REQUEST_UNDER_WAY:
             word += self.glyphs.ellipsis
-        price: Decimal | None = order.limit_price
-        if price is None or order.type is OrderType.STOP:
-            price = order.stop_price
+        # a stop-limit waits at its stop: that is where it stands against the market
+        price = order.limit_price if order.stop_price is None else order.stop_price
         moment = order.created_at if order.working else order.updated_at
         return [
             Cell(time_cell(moment, 0).text, "muted", moment),
