@@ -21,7 +21,7 @@ class Oanda(Web):
     account_id = ACCOUNT
     symbols = {SYMBOL: SYMBOL}  # noqa: RUF012 - never changed
     shorts = True
-    late = 14.0
+    late = 10.0
     submits = ("create",)
     cancels = ("cancel",)
     asks = ("pending", "orders", "order", "positions", "account", "transactions", "sinceid")
