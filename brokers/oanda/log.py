@@ -112,8 +112,9 @@ class TransactionLog:
             return
         self.last = told.number
         cancels = told.type == "ORDER_CANCEL"
-        if cancels and self._short is not None and self._short.order_id == told.order_id:
-            self._short = None
+        goes_on = cancels or told.type == FILL
+        if goes_on and self._short is not None and self._short.order_id == told.order_id:
+            self._short = None  # more of it is told
         self.batch_ended()
         if told.type == FILL:
             self._filled(told)

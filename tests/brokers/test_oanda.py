@@ -712,6 +712,20 @@ async def test_what_an_order_that_never_rests_does_not_fill_has_ended(
     assert (found.status, found.quantity, found.filled) == (CANCELED, D(10), D(4))
 
 
+@pytest.mark.parametrize("slices", [2, 3])
+async def test_C270_a_market_order_that_fills_in_parts_has_not_ended_with_the_first_of_them(
+    server: OandaServer, lab: OandaLab, slices: int
+) -> None:
+    """Told as ended, the rest of it was closed by another order, and what was held was turned."""
+    await lab.start()
+    server.exchange.slices = slices
+    server.hold()
+    await lab.submit("a", quantity="10")
+    server.release()
+    await lab.until("a", FILLED)
+    assert lab.of("a") == [NEW, *[PARTLY] * (slices - 1), FILLED]
+
+
 async def test_a_rest_that_ends_without_a_word_is_told_by_the_next_heartbeat(
     server: OandaServer, lab: OandaLab
 ) -> None:
