@@ -383,6 +383,10 @@ def _print_status(found: dict[str, Any]) -> None:
     for account in found["accounts"]:
         if account["kill"] is not None:
             say(_killed(account["broker"], account["kill"], found["positions"]))
+        # an engine of an older version does not say it
+        if (unseen := account.get("unseen_since")) is not None:
+            words = f"{account['broker']} was last seen whole at {unseen}: it takes no entries"
+            say(f"WARNING: {words}")
     for position in found["positions"]:
         if Decimal(position["protected"]) < abs(Decimal(position["quantity"])):
             say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")

@@ -23,6 +23,7 @@ from engine.state.position import Position
 from engine.state.recent import count_after
 from engine.state.sent import FAILURE_WINDOW, sent_lately
 from engine.world import World, exposure
+from engine.world.looks import unseen_since
 
 
 class LinkFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,10 +109,12 @@ def _account(world: World) -> dict[str, Any]:
 
 
 def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, Any]:
-    """One account in its own currency; `unvalued` names what has no fresh rate (X-86)."""
+    """One account in its own currency; `unvalued` names what has no fresh rate (X-86),
+    `unseen_since` when it was last seen, where that is too long ago for an entry (X-84)."""
     currency = account.currency or world.base
     equity = world.money.own_equity_of(account.name)
     missing = [c for c in world.currencies.unvalued(now) if c in _currencies_of(world, account)]
+    unseen = unseen_since(world, account, now)
     return {
         "broker": account.name,
         "id": account.id,
@@ -122,6 +125,7 @@ def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, A
         "state": account.status.value,
         "as_of": None if account.balances is None else rfc3339(clipped(account.balances.as_of)),
         "compared": rfc3339(account.seen_at) if account.seen_at else None,
+        "unseen_since": rfc3339(unseen) if unseen else None,
         "differences": [msgspec.to_builtins(found) for found in account.differences],
         "unexplained": _unexplained(world, account),
         "unvalued": missing,

@@ -34,6 +34,7 @@ from engine.analytics.status import status_of
 from engine.domain import events as ev
 from engine.domain.events import InputRejected
 from engine.domain.inputs import InvalidArrived
+from engine.domain.instant import NS_PER_SECOND, rfc3339
 from engine.domain.market import Quote
 from engine.domain.run import Flatten
 from engine.intake.parse import parse_line
@@ -521,6 +522,22 @@ def test_a_stop_counts_as_far_as_it_rests_at_the_venue(
     _print_status(found)
     said = capsys.readouterr().out
     assert ("WARNING: no stop rests at the venue for all of AAPL" in said) is warned
+
+
+@pytest.mark.parametrize(("seconds", "warned"), [(86_399, False), (86_400, False), (86_401, True)])
+def test_x84_status_says_which_account_was_seen_too_long_ago_for_an_entry(
+    seconds: int, capsys: pytest.CaptureFixture[str], *, warned: bool
+) -> None:
+    """The limits of this world allow a day."""
+    built = Built()
+    built.book.account("paper").seen_at = MIDDAY
+    found = status_of(built.world, MIDDAY + seconds * NS_PER_SECOND)
+    (row,) = [row for row in found["accounts"] if row["broker"] == "paper"]
+    assert row["unseen_since"] == (rfc3339(MIDDAY) if warned else None)
+    _print_status(found)
+    said = capsys.readouterr().out
+    told = f"WARNING: paper was last seen whole at {rfc3339(MIDDAY)}: it takes no entries"
+    assert (told in said) is warned
 
 
 @pytest.mark.parametrize("rate", [None, "1.25"])
