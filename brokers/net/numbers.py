@@ -4,8 +4,9 @@ A report or a row is never dropped because of one field: the engine puts it asid
 (fault 46), and it can only do so with what it is given.
 """
 
+import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from engine.domain.instant import Nanos
@@ -14,24 +15,26 @@ NAN: Final = Decimal("NaN")
 """Stands for what cannot be read: the engine's check of every number finds it."""
 
 _LONGEST: Final = 64
+_WRITTEN: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+"""A number in digits. Python takes more for one: "1_000" and " 1 ", and "sNaN", with which every
+comparison raises, so that one field would end the stream or fail the list that told it."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def number(given: Any) -> Decimal:
     """A number that a venue wrote as text or as an integer; `NAN` for anything else.
 
-    A float is refused too: what it was before it became one is not known any more.
+    An exponent has at most four digits. A float is refused too: what it was before it became one is
+    not known any more.
     """
     if not isinstance(given, str):
         if isinstance(given, Decimal):
-            return given
+            return NAN if given.is_nan() else given
         return Decimal(given) if isinstance(given, int) and not isinstance(given, bool) else NAN
-    if len(given) > _LONGEST or not given.isascii():
+    if len(given) > _LONGEST or _WRITTEN.fullmatch(given) is None:
         return NAN
-    try:
-        return Decimal(given)
-    except InvalidOperation:
-        return NAN
+    return Decimal(given)
 
 
 def number_or_none(given: Any) -> Decimal | None:

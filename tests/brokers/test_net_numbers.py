@@ -26,6 +26,42 @@ def test_a_number_is_exact(given: Any, found: str) -> None:
     assert number(given) == D(found)
 
 
+@pytest.mark.parametrize("given", ["1", "+1", "1.", "1.0", "1E0", "10e-1", "0001", "01E+0000"])
+def test_each_way_to_write_a_number_in_digits_is_read(given: str) -> None:
+    assert number(given) == 1
+
+
+@pytest.mark.parametrize("given", [".5", "-.5", "5e-1", "-0.5E+0"])
+def test_a_number_below_one_is_read(given: str) -> None:
+    assert abs(number(given)) == D("0.5")
+
+
+ODD = [
+    "1_000",
+    " 1",
+    "1 ",
+    "1\n",
+    "sNaN",
+    "-sNaN12",
+    "NaN",
+    "Infinity",
+    "1E+99999",
+    ".",
+    "+",
+    "0x10",
+]
+
+
+@pytest.mark.parametrize("given", [*ODD, D("sNaN"), D("NaN")])
+def test_what_only_python_takes_for_a_number_is_none_and_can_be_compared(given: Any) -> None:
+    """Each is asked as adapters ask: a comparison with "sNaN" would raise (U-53, fault 46)."""
+    found = price_or_none(given)
+    assert found is not None
+    assert found.is_qnan()
+    assert number_or_none(given) not in {None, D(0)}
+    assert time_of_millis(given) == 0
+
+
 @pytest.mark.parametrize("given", ["", "abc", None, 0.1, True, "1,5", "٣", "1" * 65, [], "--1"])
 def test_what_is_no_number_is_seen_to_be_none(given: Any) -> None:
     assert number(given).is_nan()
