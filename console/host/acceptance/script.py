@@ -4,10 +4,11 @@ Everything goes through the engine's own commands, its gate and its journal: the
 to send an order. The venue is read beside that only to be compared with.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from decimal import ROUND_UP, Decimal
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -103,6 +104,9 @@ class Performance:
         self._traded: list[str] = []
         self._records: list[ev.Record] = []
         self._accepted: set[str] = set()
+        self._opening: list[str] = []
+        """Every order in the symbol that can open something, from the moment on at which it was
+        decided: the answer to the command comes later, and to nobody where the run is ended."""
         self._gone = 0
         self._trouble: list[str] = []
 
@@ -113,16 +117,21 @@ class Performance:
         try:
             try:
                 await self._carry_out()
-            finally:
-                await self._clean()  # also where the process is told to end
+            finally:  # also where the process is told to end
+                await to_its_end(self._clean())
             return await self._compared()
         finally:
             ends()
 
     def _hear(self, record: ev.Record) -> None:
         self._records.append(record)
-        if isinstance(record.event, ev.OrderAccepted):
-            self._accepted.add(record.event.client_order_id)
+        event = record.event
+        if isinstance(event, ev.OrderAccepted):
+            self._accepted.add(event.client_order_id)
+        elif isinstance(event, ev.OrderIntended):
+            terms, plan = event.terms, self._plan
+            if terms.adds_exposure and (terms.account, terms.symbol) == (plan.account, plan.symbol):
+                self._opening.append(terms.client_order_id)
 
     async def _carry_out(self) -> None:
         plan = self._plan
@@ -157,7 +166,7 @@ class Performance:
         market = calendar(self._instrument().calendar)
         if not market.is_open(now):
             raise Refused(f"the market of {symbol} is closed: {market.explain(now)}")
-        if self._held() or any(o.symbol == symbol for o in self._world.book.orders()):
+        if self._held() or self._works:
             raise Refused(f"{symbol} is held, or an order of it works: name another with --symbol")
         if not await self._until(lambda: self._bid() is not None, READY_SECONDS):
             raise Refused(f"no price of {symbol} came within {READY_SECONDS:g} s")
@@ -296,16 +305,22 @@ class Performance:
     async def _clean(self) -> None:
         """Cancel and close what the run has opened, whatever happened in it."""
         try:
-            for key in (*self._resting, *self._traded):
+            for key in tuple(self._opening):
                 if not self._has_ended(key):
                     await self._command(ask.CancelOrder(client_order_id=key, by=BY))
                     await self._until(partial(self._has_ended, key), STEP_SECONDS)
-            if self._traded:
+            if self._opening:  # before the first of them nothing was held
+                await self._until(lambda: not self._works, FILL_SECONDS)  # a close of it, begun
                 await self._close()
         except Refused as error:
             self._trouble.append(str(error))
         # A kill that came meanwhile is worked by this engine until it is proved.
         await self._until(lambda: not self._is_killing, KILL_SECONDS)
+
+    @property
+    def _works(self) -> bool:
+        """Whether an order of the symbol works."""
+        return any(order.symbol == self._plan.symbol for order in self._world.book.orders())
 
     @property
     def _is_killing(self) -> bool:
@@ -393,3 +408,19 @@ class Performance:
                 return False
             await self._clock.sleep(LOOK_SECONDS)
         return True
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work also where this task is told to end in the middle of it; it ends after that.
+
+    A task that was told before ends with its work unfinished where it is told once more.
+    """
+    doing, current = asyncio.create_task(work), asyncio.current_task()
+    told = current is not None and current.cancelling() > 0
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        if told:
+            doing.cancel()
+        await doing
+        raise
