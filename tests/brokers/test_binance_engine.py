@@ -158,6 +158,23 @@ async def test_a_fill_that_nobody_was_told_of_is_found_after_the_connection_is_b
     assert desk.server.count("submit") == 1
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3])
+async def test_reports_that_are_never_told_while_the_stream_stands_lose_no_fill(
+    desk: Desk, lost: int
+) -> None:
+    """NEW and two executions: what is lost is shown by the next report, or where there is none by
+    the order, which is asked about once it was silent for too long."""
+    desk.server.exchange.slices = 2
+    desk.server.loses = lost
+    await desk.buy("0.5")
+    await desk.until(lambda: desk.held == D("0.5"))
+    assert [r.event for r in desk.records if isinstance(r.event, ev.LinkChanged)][1:] == []
+    fills = [r.event.fill for r in desk.records if isinstance(r.event, ev.OrderFilled)]
+    assert [fill.quantity for fill in fills] == [D("0.25"), D("0.25")]
+    assert len({fill.execution_id for fill in fills}) == 2
+    assert desk.server.count("submit") == 1
+
+
 async def test_T07_an_order_whose_answer_was_lost_ends_as_one_order(desk: Desk) -> None:
     desk.server.held_reports = []
     desk.server.fault("submit", "drop_after")

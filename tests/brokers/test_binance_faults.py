@@ -13,6 +13,7 @@ from brokers.binance.client import TIMEOUT_SECONDS
 from brokers.binance.refusals import AskedToWait
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus
+from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -269,6 +270,20 @@ async def test_C211_the_end_of_the_stream_is_told_and_the_next_connection_subscr
     assert server.subscriptions == 1
     (fill,) = await lab.broker.get_fills_since(0)
     assert fill.client_order_id == "a"
+
+
+async def test_C441_a_link_of_which_one_half_is_gone_is_noticed(server: BinanceServer) -> None:
+    """Nothing is closed, and nothing comes any more: its pings are not answered."""
+    server.half_open = True
+    broker = opened(server).broker
+    await broker.connect()
+    reports = broker.reports()
+    links = [await asyncio.wait_for(anext(reports), PATIENCE_SECONDS) for _ in range(2)]
+    assert [link.state for link in links if isinstance(link, LinkReport)] == [
+        LinkState.CONNECTED,
+        LinkState.DISCONNECTED,
+    ]
+    await broker.disconnect()
 
 
 async def test_a_late_refusal_of_a_request_ends_nothing(server: BinanceServer, lab: Lab) -> None:

@@ -14,6 +14,7 @@ from brokers.binance.market import BinanceMarket
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.market import Bar, Depth, MarketEvent, Quote
 from engine.ports import NotSent
+from tests.brokers.conformance import PATIENCE_SECONDS
 from tests.venues.binance import BinanceServer
 from tests.venues.binance_account import SYMBOL, THEIRS, opened
 
@@ -138,6 +139,15 @@ async def test_a_stream_that_ends_ends_the_events_with_the_reason(
     await server.hang_up(1001)
     with pytest.raises(NotSent, match="1001"):
         await anext(events)
+
+
+async def test_C441_prices_over_a_link_of_which_one_half_is_gone_end(
+    server: BinanceServer, events: AsyncIterator[MarketEvent]
+) -> None:
+    server.half_open = True
+    await first(events, server)
+    with pytest.raises(NotSent):
+        await asyncio.wait_for(anext(events), PATIENCE_SECONDS)
 
 
 async def test_the_past_is_complete_bars_oldest_first(server: BinanceServer) -> None:

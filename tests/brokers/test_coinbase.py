@@ -439,7 +439,7 @@ async def test_F05_a_question_about_executions_that_fails_is_asked_again_by_a_he
 # --- 6, 7: a stream that is not whole
 
 
-@pytest.mark.parametrize("harm", ["skip", "repeat"])
+@pytest.mark.parametrize("harm", ["skip", "repeat", "swap"])
 async def test_F06_a_message_that_is_missing_or_out_of_turn_ends_the_stream(
     venue: CoinbaseVenue, lab: Lab, harm: str
 ) -> None:

@@ -341,6 +341,34 @@ async def test_C200_a_cancel_never_waits_behind_other_requests(lab: TwsLab, tws:
     assert len(tws.requests) < session.MAX_REQUESTS
 
 
+async def test_C402_orders_of_a_burst_that_breaks_off_never_leave_later(
+    lab: TwsLab, tws: Tws
+) -> None:
+    """A library keeps requests back where there are too many, and forgets them with the connection:
+    whoever is told nothing of an order must not take it for sent, nor for refused."""
+    await lab.start()
+    await lab.broker.instrument("AAPL")
+    wanted = [_adds(lab.order(f"o{n}", limit="90")) for n in range(60)]
+    sending = [asyncio.create_task(lab.broker.submit_order(one)) for one in wanted]
+    await asyncio.sleep(0)
+    for peer in tws.peers:
+        peer.writer.transport.abort()
+    told = await asyncio.gather(*sending, return_exceptions=True)
+    await lab.disconnected()
+    arrived = {order.client_id for order in tws.exchange.orders.values()}
+    for order, outcome in zip(wanted, told, strict=True):
+        if order.client_order_id in arrived:
+            assert outcome is None or isinstance(outcome, Ambiguous)
+        else:
+            assert isinstance(outcome, Ambiguous | NotSent | Throttled)
+    assert any(isinstance(outcome, Ambiguous) for outcome in told)
+    seen = tws.count("place")
+    await lab.start()
+    listed = await lab.broker.get_open_orders()
+    assert {order.client_order_id for order in listed} == arrived
+    assert tws.count("place") == seen
+
+
 async def test_what_is_off_the_grid_is_refused_before_it_is_sent(lab: TwsLab, tws: Tws) -> None:
     await lab.start()
     tws.exchange.set_price(CALL.name, D(5))
@@ -445,14 +473,18 @@ async def test_a_cancel_that_comes_too_late_is_refused_and_the_fill_is_told(
     assert lab.of("a") == [S.NEW, S.FILLED]
 
 
-async def test_a_cancel_of_what_tws_does_not_find_ends_nothing(lab: TwsLab, tws: Tws) -> None:
+@pytest.mark.parametrize("code", [135, 136, 161, 10147, 10148])
+async def test_a_cancel_that_tws_refuses_or_does_not_find_ends_nothing(
+    lab: TwsLab, tws: Tws, code: int
+) -> None:
+    """Libraries take the order for cancelled, whatever the text says of it."""
     await lab.start()
     await lab.submit("a", limit="95")
     await lab.until("a", S.NEW)
-    tws.fault("cancel", "error", code=10147, text="not found")
+    tws.fault("cancel", "error", code=code, text="state: Filled")
     with pytest.raises(Rejected) as refused:
         await lab.broker.cancel_order("a")
-    assert refused.value.code == "10147"
+    assert refused.value.code == str(code)
     (known,) = await lab.broker.get_open_orders()
     assert known.status is S.NEW
     assert lab.of("a") == [S.NEW]

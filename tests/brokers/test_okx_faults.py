@@ -245,6 +245,21 @@ async def test_a_cancel_by_the_venue_is_reported_with_its_source(
 # --- 5 and 6: events
 
 
+async def test_D46_a_fill_that_is_told_before_the_answer_to_its_order_is_told_once(
+    server: OkxServer, lab: Lab
+) -> None:
+    server.fault("order", "delay", seconds=0.2, late=True)
+    sending = asyncio.create_task(lab.submit("a", "BUY", "1"))
+    report = await lab.until("a", S.FILLED)
+    assert not sending.done()
+    await sending
+    assert await lab.broker.get_fills_since(0) == (report.fill,)
+    await lab.submit("b", limit="95")
+    await lab.until("b", S.NEW)
+    told = [r for r in lab.seen if isinstance(r, OrderReport) and r.fill is not None]
+    assert told == [report]
+
+
 async def test_a_burst_of_partial_fills_is_told_one_by_one(server: OkxServer, lab: Lab) -> None:
     server.exchange.slices = 8
     await lab.submit("a", "BUY", "8")

@@ -59,6 +59,8 @@ class Stream:
     number: int = 0
     tokens: list[str] = field(default_factory=list)
     unsent: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    swapped: list[str] | None = None
+    """A list: a message waits in it for the next one, which goes first."""
 
     async def write(self) -> None:
         """Send what is to be said, in order."""
@@ -579,6 +581,11 @@ class CoinbaseVenue(Served):
         for stream in self.streams:
             stream.number -= 1
 
+    def swap(self) -> None:
+        """The next two messages on every stream change places."""
+        for stream in self.streams:
+            stream.swapped = []
+
     def complain(self, message: str) -> None:
         """Say an error on every stream."""
         for stream in self.streams:
@@ -636,7 +643,14 @@ class CoinbaseVenue(Served):
         )
 
     def _write(self, stream: Stream, body: dict[str, Any]) -> None:
-        stream.unsent.put_nowait(json.dumps(body))
+        said = json.dumps(body)
+        if stream.swapped is not None and not stream.swapped:
+            stream.swapped.append(said)
+            return
+        stream.unsent.put_nowait(said)
+        if stream.swapped:
+            stream.unsent.put_nowait(stream.swapped.pop())
+            stream.swapped = None
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
