@@ -47,6 +47,7 @@ from brokers.inbox import AccountInbox
 from brokers.net.budget import Need
 from brokers.net.identity import Claim, Identity
 from brokers.net.numbers import number, time_of
+from brokers.net.unsent import nothing_sent_yet
 from engine.config.venue import RealVenueConfig
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
@@ -222,10 +223,8 @@ class AlpacaBroker:
     async def _asked_id(self, client_order_id: str) -> str:
         """What Alpaca calls an order. Raises NotSent where it does not answer: the cancel that is
         meant was not sent."""
-        try:
+        with nothing_sent_yet("the order to cancel could not be asked"):
             row = await self._row_of(client_order_id)
-        except Ambiguous as error:
-            raise NotSent(f"the order to cancel could not be asked: {error}") from error
         if row is None:
             raise Rejected(UNKNOWN, f"Alpaca knows no order {client_order_id}")
         return text(row.id)
@@ -410,7 +409,7 @@ class AlpacaBroker:
         """The same from the venue. Raises NotSent where it does not answer: the order for which it
         was asked did not leave."""
         there = quote(asset_path(symbol), safe="")
-        try:
+        with nothing_sent_yet(f"what Alpaca takes of {symbol} could not be asked"):
             if kind_of(symbol) is AssetClass.OPTION:
                 contract: ContractRow = await self._client.get(
                     f"/options/contracts/{there}", ContractRow, need=Need.of(urgent=urgent)
@@ -420,8 +419,6 @@ class AlpacaBroker:
                 f"/assets/{there}", AssetRow, need=Need.of(urgent=urgent)
             )
             return rules_of_asset(symbol, asset)
-        except Ambiguous as error:
-            raise NotSent(f"what Alpaca takes of {symbol} could not be asked: {error}") from error
 
     async def server_time(self) -> Nanos:
         row: ClockRow = await self._client.get("/clock", ClockRow)

@@ -7,8 +7,7 @@ from when on it cannot arrive any more.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -39,6 +38,7 @@ from brokers.binance.wire import (
 from brokers.inbox import AccountInbox
 from brokers.net.identity import LIVE, UNTOLD, Claim, Identity, Rights
 from brokers.net.numbers import written
+from brokers.net.unsent import nothing_sent_yet
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
@@ -97,6 +97,7 @@ CAPABILITIES: Final = Capabilities(
     states_instruments=True,
 )
 
+UNASKED: Final = "not sent, as what it needs is not known"
 
 COSTS_KEPT: Final = 2000
 """So many trades of a symbol are kept to say what a holding cost, the newest."""
@@ -249,7 +250,7 @@ class BinanceBroker:
 
     async def submit_order(self, order: OrderTerms) -> None:
         """Hand an order over, checked against the venue's filters first."""
-        with _nothing_sent_yet():
+        with nothing_sent_yet(UNASKED):
             listing = await self._symbols.listing(order.symbol)
         if fault := self._symbols.fault(order.symbol, adds=not order.reduce_only):
             raise Rejected("SYMBOL", f"{order.symbol} takes no orders: {fault}")
@@ -276,7 +277,7 @@ class BinanceBroker:
 
     async def cancel_order(self, client_order_id: str) -> None:
         """Ask for the cancel of an order; one whose symbol is not known is looked for first."""
-        with _nothing_sent_yet():
+        with nothing_sent_yet(UNASKED):
             named = await self._named(client_order_id)
         if named is None:
             raise Rejected(ORDER_UNKNOWN, f"no order {client_order_id} is known at Binance")
@@ -292,7 +293,7 @@ class BinanceBroker:
 
         One that fails keeps no other from being asked. Raises what failed, Ambiguous first.
         """
-        with _nothing_sent_yet():
+        with nothing_sent_yet(UNASKED):
             symbols = {row.symbol for row in await self._open_rows(urgent=True)}
         done = await asyncio.gather(*map(self._cancel_in, symbols), return_exceptions=True)
         failed = [error for error in done if isinstance(error, BaseException)]
@@ -494,15 +495,6 @@ class BinanceBroker:
                 return None
             raise
         return row
-
-
-@contextlib.contextmanager
-def _nothing_sent_yet() -> Iterator[None]:
-    """A question that must be answered before a request, and was not: the request did not leave."""
-    try:
-        yield
-    except Ambiguous as error:
-        raise NotSent(f"not sent, as what it needs is not known: {error}") from error
 
 
 def _terms(order: OrderTerms, symbol: str) -> dict[str, str]:

@@ -21,11 +21,12 @@ from brokers.coinbase.wire import (
     Trades,
 )
 from brokers.net.numbers import number, time_of
+from brokers.net.unsent import nothing_sent_yet
 from engine.domain.account import VenueOrder
 from engine.domain.ids import FACT_DIGITS, MOMENT_DIGITS, moment_of, venue_order_id_of
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.order import NS_PER_DAY, Fill, OrderTerms
-from engine.ports import Ambiguous, BrokerError, NotSent, Rejected
+from engine.ports import Ambiguous, BrokerError, Rejected
 
 CANCELLED_AT_ONCE: Final = 100
 """The venue takes so many ids in one cancel."""
@@ -67,10 +68,8 @@ class OrderDesk:
         been placed. So it is refused as a duplicate where the id was known before it was sent, and
         where what comes back is another order than this one.
         """
-        try:
+        with nothing_sent_yet(f"the grid of {order.symbol} could not be asked for"):
             product = await self._products.of(order.symbol)
-        except Ambiguous as error:
-            raise NotSent(f"the grid of {order.symbol} could not be asked for: {error}") from error
         body = order_body(order, product)
         key, before = order.client_order_id, self._known.there(order.client_order_id)
         answer: OrderAnswer = await self._api.post(

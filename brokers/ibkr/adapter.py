@@ -25,6 +25,7 @@ from brokers.inbox import AccountInbox
 from brokers.net.budget import Budget
 from brokers.net.identity import LIVE, Claim, Identity
 from brokers.net.numbers import written
+from brokers.net.unsent import nothing_sent_yet
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
 from engine.domain.instant import Nanos
@@ -238,10 +239,8 @@ class IbkrBroker:
 
     async def submit_order(self, order: OrderTerms) -> None:
         session, urgent = self._open(), not order.adds_exposure
-        try:
+        with nothing_sent_yet(f"what TWS takes of {order.symbol} is not known"):
             rules = await self._rules.of(session, order.symbol, urgent=urgent)
-        except Ambiguous as error:
-            raise NotSent(f"what TWS takes of {order.symbol} is not known: {error}") from error
         rules.check(order)
         number_there = session.next_id()
         self._next_id = number_there + 1
