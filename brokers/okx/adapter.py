@@ -5,32 +5,27 @@ orders of another kind there: they rest at the venue under our id, and once trig
 a stop has become is told under that id too.
 """
 
-import asyncio
-import contextlib
-import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
-
-import msgspec
 
 from brokers import unclaimed
 from brokers.inbox import AccountInbox
 from brokers.net.identity import Claim, Identity, Rights
-from brokers.net.numbers import number, number_or_none, written
+from brokers.net.numbers import number, written
+from brokers.okx.changes import Changes
 from brokers.okx.client import EXPIRES_SECONDS, STOP_SECONDS, Client
+from brokers.okx.grids import Grids
 from brokers.okx.hosts import Hosts
-from brokers.okx.lists import SPOT, Lists
+from brokers.okx.lists import Lists
 from brokers.okx.money import DOLLAR, Money, account_of, positions_of, rate_of
 from brokers.okx.places import Place, Places
+from brokers.okx.reports import Reports
 from brokers.okx.settings import OkxConfig
 from brokers.okx.stream import AccountStream
 from brokers.okx.terms import (
     ORDER_TYPES,
     TIMES_IN_FORCE,
-    Grid,
-    grid_of,
-    is_pair,
     is_stop,
     order_body,
     refuse_off_grid,
@@ -44,19 +39,15 @@ from brokers.okx.wire import (
     BalanceRow,
     ConfigRow,
     IndexRow,
-    InstrumentRow,
     OrderRow,
-    fill_of_event,
     order_of,
-    report_of,
-    report_of_stop,
     stop_of,
 )
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
-from engine.domain.money import ZERO, is_positive
+from engine.domain.money import is_positive
 from engine.domain.order import Fill, OrderTerms, TimeInForce
 from engine.domain.run import LinkState
 from engine.ports import (
@@ -77,13 +68,6 @@ SPOT_MODE: Final = "1"
 
 ANSWER_SECONDS: Final = 5.0
 """A connection and an answer take at most 4.5 s (`brokers.net.rest`)."""
-
-AMENDED_SECONDS: Final = 1.5
-"""How long the outcome of a change is waited for once it was taken."""
-
-AMENDED: Final = frozenset({"0", "2"})
-
-REMEMBERED: Final = 20_000
 
 UNKNOWN_ORDER: Final = "UNKNOWN_ORDER"
 
@@ -129,19 +113,14 @@ class OkxBroker:
         self._hosts = hosts
         self._client = client
         self._money = money
-        self._clock = clock
         self._inbox = AccountInbox(name, clock)
+        self._grids = Grids(client)
         self._places = Places()
         self._lists = Lists(name, client, self._places)
+        self._changes = Changes(client, clock)
+        self._reports = Reports(name, self._inbox, self._lists, client.now)
         self._stream: AccountStream | None = None
         self._uid = ""
-        self._grids: dict[str, Grid] = {}
-        self._told: dict[str, Decimal] = {}
-        """How much of each order the stream has told as filled, by the venue's id."""
-        self._amends: dict[str, asyncio.Future[OrderRow | AlgoRow]] = {}
-        """The changes whose outcome is waited for, by the id of the request."""
-        self._numbers = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def name(self) -> str:
@@ -166,7 +145,7 @@ class OkxBroker:
             await self._client.open()
             await self._client.server_time()
             await self._confirm()
-            self._grids.clear()
+            self._grids.forget()
             stream = AccountStream(
                 private=self._hosts.private,
                 business=self._hosts.business,
@@ -224,10 +203,7 @@ class OkxBroker:
         if stream is not None:
             await stream.close()
         self._let_go(why)
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._reports.end()
 
     def _on_end(self, why: str) -> None:
         self._let_go(why)
@@ -235,10 +211,8 @@ class OkxBroker:
 
     def _let_go(self, why: str) -> None:
         """Nobody will tell the outcome of a change any more, nor what was told before."""
-        self._told.clear()
-        for waiting in self._amends.values():
-            if not waiting.done():
-                waiting.set_exception(Ambiguous(f"the stream ended: {why}"))
+        self._reports.forget()
+        self._changes.lost(why)
 
     def reports(self) -> AsyncIterator[Report]:
         return self._inbox.read()
@@ -246,7 +220,7 @@ class OkxBroker:
     # --- orders
 
     async def submit_order(self, order: OrderTerms) -> None:
-        grid = await self._facts(order.symbol)
+        grid = await self._grids.before_sending(order.symbol)
         refuse_wrong(order, grid)
         urgent, stop = not order.adds_exposure, is_stop(order)
         place = self._places.sent(order.client_order_id, order.symbol, is_stop=stop)
@@ -294,39 +268,18 @@ class OkxBroker:
             raise Rejected("TIME_IN_FORCE", f"{time_in_force}: it cannot be changed at OKX")
         if stop_price is not None and not place.is_stop:
             raise Rejected("STOP_PRICE", f"order {key} has no stop price")
-        refuse_off_grid(await self._facts(place.symbol), quantity, limit_price, stop_price)
+        grid = await self._grids.before_sending(place.symbol)
+        refuse_off_grid(grid, quantity, limit_price, stop_price)
         body: dict[str, Any] = {"instId": place.symbol, "newSz": written(quantity)}
         if place.is_stop:
             body["algoId"] = place.algo_id or await self._algo_id(key)
             body |= {} if stop_price is None else {"newSlTriggerPx": written(stop_price)}
             body |= {} if limit_price is None else {"newSlOrdPx": written(limit_price)}
-            await self._amend(key, "/trade/amend-algos", body, urgent=True)
+            await self._changes.ask(key, "/trade/amend-algos", body, urgent=True)
             return
         body |= {"ordId": place.order_id} if place.order_id else {"clOrdId": key}
         body |= {} if limit_price is None else {"newPx": written(limit_price)}
-        await self._amend(key, "/trade/amend-order", body)
-
-    async def _amend(
-        self, key: str, path: str, body: dict[str, Any], *, urgent: bool = False
-    ) -> None:
-        """Ask for a change, and hear what became of it."""
-        request = f"r{self._clock.now()}n{next(self._numbers)}"[-32:]
-        outcome: asyncio.Future[OrderRow | AlgoRow] = asyncio.get_running_loop().create_future()
-        self._amends[request] = outcome
-        body |= {"reqId": request, "cxlOnFail": False}
-        try:
-            await self._client.post(path, body, AckRow, urgent=urgent)
-            async with asyncio.timeout(AMENDED_SECONDS):
-                row = await outcome
-        except TimeoutError as error:
-            raise Ambiguous(f"the change of {key} was taken, and not told since") from error
-        finally:
-            self._amends.pop(request, None)
-            if outcome.done() and not outcome.cancelled():
-                outcome.exception()  # nobody may be left to hear it
-        if row.amend_result not in AMENDED:
-            told = f"{row.why or 'no reason given'} (amendResult {row.amend_result})"
-            raise Rejected(row.why_code or "AMEND_FAILED", told)
+        await self._changes.ask(key, "/trade/amend-order", body)
 
     async def _place(self, key: str) -> Place:
         """Where an order is. Raises Rejected where the venue knows none of that id."""
@@ -412,85 +365,19 @@ class OkxBroker:
         return rate
 
     async def instrument(self, symbol: str) -> Instrument:
-        return (await self._grid(symbol)).instrument
+        return (await self._grids.of(symbol)).instrument
 
     async def server_time(self) -> Nanos:
         return await self._client.server_time()
 
-    async def _facts(self, symbol: str) -> Grid:
-        """As `_grid`, for a request that is to follow: what fails here was not sent."""
-        try:
-            return await self._grid(symbol)
-        except Ambiguous as error:
-            raise NotSent(f"what {symbol} is could not be asked: {error}") from error
-
-    async def _grid(self, symbol: str) -> Grid:
-        grid = self._grids.get(symbol)
-        if grid is None:
-            unknown = Rejected("51001", f"OKX trades no {symbol} on its spot market")
-            if not is_pair(symbol):
-                raise unknown
-            query = {"instType": SPOT, "instId": symbol}
-            rows = await self._client.get("/public/instruments", InstrumentRow, query, urgent=True)
-            if not rows:
-                raise unknown
-            grid = self._grids[symbol] = grid_of(rows[0])
-        return grid
-
     # --- what the streams tell
 
     def _on_order(self, row: OrderRow) -> None:
-        """An event of the channel `orders`.
-
-        Where it counts more as filled than was told, an event was missed, or it comes without its
-        execution, as that of a market order may: the executions of the order are asked for.
-        """
         self._places.saw(row)
-        self._amended(row)
-        filled, part = number(row.acc_fill_sz), number_or_none(row.fill_sz) or ZERO
-        if filled.is_finite() and part.is_finite():
-            before = self._told.pop(row.ord_id, ZERO)
-            self._told[row.ord_id] = max(filled, before)
-            if len(self._told) > REMEMBERED:
-                del self._told[next(iter(self._told))]
-            if filled - part > before:
-                self._later(lambda: self._top_up(row))
-                return
-        self._tell(row, fill_of_event(self._name, row))
+        self._changes.told(row)
+        self._reports.order(row)
 
     def _on_stop(self, row: AlgoRow) -> None:
         self._places.saw_stop(row)
-        self._amended(row)
-        report = report_of_stop(self._name, row, self._client.now())
-        if report is not None:
-            self._inbox.put(report)
-
-    def _amended(self, row: OrderRow | AlgoRow) -> None:
-        """Tell whoever waits for the outcome of a change, where this is one."""
-        waiting = self._amends.get(row.req_id) if row.amend_result else None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(row)
-
-    def _tell(self, row: OrderRow, fill: Fill | None) -> None:
-        self._inbox.put(report_of(self._name, row, fill, self._client.now()))
-
-    async def _top_up(self, row: OrderRow) -> None:
-        """Tell every execution of an order, and its state with the last. Where they cannot be had
-        the state is told all the same: the engine then asks by itself (U-21)."""
-        fills: tuple[Fill, ...] = ()
-        with contextlib.suppress(BrokerError):
-            fills = await self._lists.fills_of(row)
-        own = fill_of_event(self._name, row)
-        if own is not None and own not in fills:
-            fills = (*fills, own)
-        counted = ZERO
-        for fill in fills[:-1]:
-            counted += fill.quantity
-            state = {"state": "partially_filled", "acc_fill_sz": counted}
-            self._tell(msgspec.structs.replace(row, **state), fill)
-        self._tell(row, fills[-1] if fills else None)
-
-    def _later(self, work: Callable[[], Any]) -> None:
-        task = asyncio.create_task(work(), name=f"executions at {self._name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._changes.told(row)
+        self._reports.stop(row)
