@@ -16,9 +16,9 @@ def started(
 
     def run(tether: Tether | None) -> int:
         # Loaded in the process that runs it: the one that waits stays small.
-        from console.host import supervisor
+        from console.host import serving
 
-        return supervisor.run(
+        return serving.run(
             host,
             headless=headless,
             seconds=seconds,

@@ -2,7 +2,7 @@
 
 A config need not state the id of a test account, so that two engines may be at one account under
 two names. Which account it is, the venue says at each connect; before anything is sent there, its
-lock is taken by kind, environment and id. The lock by name (`console.host.supervisor`) stays: it
+lock is taken by kind, environment and id. The lock by name (`console.host.account_locks`) stays: it
 keeps a second engine out without asking any venue.
 """
 

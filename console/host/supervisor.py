@@ -1,4 +1,4 @@
-"""The life of the process: lock, wiring, signals, control thread, engine, and the console.
+"""The life of the process: wiring, signals, control thread, engine, and what works beside it.
 
 The engine is a task of its own. An error in the console ends the console; a lost terminal ends the
 console; both leave the engine trading, and stderr says how to reach it. SIGTERM and SIGINT stop
@@ -8,46 +8,36 @@ entries, keep protective stops, drain and end the process (DESIGN, Console).
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from brokers import LibraryUnusable, unclaimed
-from brokers.paper.bars import BarFile, check_bars
-from brokers.paper.book import BookError
-from console.host import logs, wiring
+from brokers import unclaimed
+from brokers.paper.bars import BarFile
+from console.host import wiring
 from console.host.acceptance.live import against_live
-from console.host.account_locks import account_locks, claims_of
-from console.host.claims import Claims, HeldElsewhere, started
+from console.host.claims import started
+from console.host.console_task import ConsoleTask
 from console.host.control import ControlServer
-from console.host.detach import Tether, has_terminal
-from console.host.farewell import farewell, tell
-from console.host.follow import SignalFile, demand_followable
+from console.host.follow import SignalFile
 from console.host.kill_report import KillReport
+from console.host.launch import Launch
 from console.host.operations import Operations
 from console.host.outcry import cry
 from console.host.output import CommandFailed, ExitCode
-from console.host.place import Host, version
+from console.host.place import version
 from console.host.recording import is_over
-from console.host.secrets import SecretError, forbid_core_dumps
 from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
 from console.terminal.signals import install_signals
-from engine.config import Config
 from engine.domain.inputs import Trouble
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.text import clean_text
-from engine.ports import BrokerError, Clock
-from engine.reference.textfile import BadFile
+from engine.ports import Clock
 from engine.runtime import cancelled
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
 from engine.runtime.engine import Engine
-from storage.errors import JournalError
 from storage.latch import FileLatch
-
-if TYPE_CHECKING:
-    from console.ui.app import MeridianApp
 
 LOOK_SECONDS: Final = 0.05
 CLOCK_WAIT: Final = 0.25
@@ -66,140 +56,6 @@ STOP_SECONDS: Final = 20.0
 _log = logging.getLogger("console.host.supervisor")
 
 
-Task = Callable[[wiring.House, Clock], Coroutine[Any, Any, None]]
-"""Work with a running engine. Where the process is to end before it is done, it is cancelled, and
-the engine ends after it."""
-
-
-class Launch:
-    """What one process is to do."""
-
-    def __init__(
-        self,
-        config: Config,
-        folder: Path,
-        *,
-        headless: bool,
-        seconds: float | None = None,
-        until_idle: bool = False,
-        accept_clock: bool = False,
-        tether: Tether | None = None,
-        claims: Claims | None = None,
-        task: "Task | None" = None,
-    ) -> None:
-        self.claims = claims
-        """The locks of its real accounts; None where nobody else could have them."""
-        self.tether = tether
-        """What the process has in common with the one that the shell waits for."""
-        self.task = task
-        """What is to be done with the engine once it runs; the process ends in order with it."""
-        self.config = config
-        self.folder = folder
-        self.headless = headless
-        self.seconds = seconds
-        self.until_idle = until_idle
-        self.accept_clock = accept_clock
-
-
-def run(
-    host: Host,
-    *,
-    headless: bool,
-    seconds: float | None,
-    until_idle: bool,
-    accept_clock: bool,
-    tether: Tether | None = None,
-) -> int:
-    """Runs the engine, with the console where there is a terminal. Raises CommandFailed.
-
-    `tether` leads to the process that the shell waits for, if that is another one.
-    """
-    config = host.config()
-    folder = host.make_state_dir()
-    without = headless or not has_terminal()
-    plan = Launch(
-        config,
-        folder,
-        headless=without,
-        seconds=seconds,
-        until_idle=until_idle,
-        accept_clock=accept_clock,
-        tether=tether,
-    )
-    told = "there is no terminal: the engine runs without the console"
-    return locked(host, plan, warning=told if without and not headless else "")
-
-
-def locked(host: Host, plan: Launch, *, warning: str = "") -> int:
-    """Serve the plan with the locks of its accounts and a log. Raises CommandFailed."""
-    forbid_core_dumps()
-    config, folder = plan.config, plan.folder
-    with account_locks(host, config, folder), claims_of(host, config, folder) as plan.claims:
-        logging_ = _start_logs(host, plan)
-        try:
-            if warning:
-                _log.warning("%s", warning)
-            return serve(plan)
-        finally:
-            logging_.finish()
-
-
-def serve(plan: Launch) -> int:
-    """Runs the plan on a loop of its own; the account lock is held. Raises CommandFailed."""
-    with in_sentences(plan.config):
-        demand_followable(plan.config)
-        bars = _bars(plan.config)
-        if bars is not None and plan.config.market.speed == 0:
-            from console.host.headless import serve_fast
-
-            settle_collector()
-            return serve_fast(plan.config, plan.folder, bars)
-        return asyncio.run(Supervisor(plan, bars).live())
-
-
-@contextmanager
-def in_sentences(config: Config) -> Iterator[None]:
-    """Turns what keeps an engine of this config from being wired, or from its venue, into
-    CommandFailed."""
-    try:
-        yield
-    except (
-        BadFile,
-        wiring.SectorFileError,
-        wiring.AccountNotOpened,
-        wiring.FixedOtherwise,
-    ) as error:
-        raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
-    except SecretError as error:
-        raise CommandFailed(ExitCode.USAGE, str(error), "SECRET") from error
-    except HeldElsewhere as held:
-        raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
-    except LibraryUnusable as error:
-        raise CommandFailed(ExitCode.USAGE, str(error), "LIBRARY") from error
-    except (JournalError, BookError) as error:
-        raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
-    except BrokerError as error:
-        text = f"The account {config.account.primary} cannot be connected to: {error}"
-        raise CommandFailed(ExitCode.FAILED, text, "BROKER") from error
-
-
-def _bars(config: Config) -> BarFile | None:
-    if config.market.source != "replay":
-        return None
-    return check_bars(Path(config.market.file), not_after=time.time_ns())
-
-
-def _start_logs(host: Host, plan: Launch) -> logs.Logs:
-    try:
-        level = logs.level_of(host.environ)
-        return logs.start(file=plan.folder / wiring.LOG, stderr=plan.headless, level=level)
-    except logs.LogSettingError as error:
-        raise CommandFailed(ExitCode.USAGE, str(error), "LOG_LEVEL") from error
-    except OSError as error:
-        text = f"The log {plan.folder / wiring.LOG} cannot be written: {error.strerror or error}."
-        raise CommandFailed(ExitCode.FAILED, text, "LOG") from error
-
-
 class Supervisor:
     """One process on one loop."""
 
@@ -210,7 +66,7 @@ class Supervisor:
         self._ending = asyncio.Event()
         self._reason = ""
         self._follower: SignalFile | None = None
-        self._app: MeridianApp | None = None
+        self._console: ConsoleTask | None = None
 
     async def live(self) -> int:
         """From wiring to an orderly end; returns the exit code."""
@@ -285,9 +141,11 @@ class Supervisor:
             work = self._follower.follow(engine, clock)
             beside.append(asyncio.create_task(work, name="signals"))
         if not self.plan.headless:
-            if self.plan.tether is not None:
-                self.plan.tether.watch(asyncio.get_running_loop(), self._hang_up)
-            beside.append(asyncio.create_task(self._console(house), name="console"))
+            self._console = ConsoleTask(
+                self.plan, engine, is_ending=self._ending.is_set, stop=self.stop
+            )
+            self._console.watch()
+            beside.append(asyncio.create_task(self._console.run(), name="console"))
         if self.plan.task is not None:
             work = self._done_then_over(self.plan.task(house, clock))
             beside.append(asyncio.create_task(work, name="work"))
@@ -308,8 +166,8 @@ class Supervisor:
         finally:
             ending.cancel()
             self._ending.set()  # nothing goes on, whoever ended it
-            if self._app is not None:
-                self._app.exit()
+            if self._console is not None:
+                self._console.close()
             await self._end(beside)
         return ExitCode.DONE
 
@@ -389,8 +247,8 @@ class Supervisor:
         self.stop("terminated")
 
     def _hang_up(self) -> None:
-        if self._app is not None:
-            self._app.terminal_lost()
+        if self._console is not None:
+            self._console.hang_up()
 
     async def _watch_end(self, house: wiring.House, clock: Clock) -> None:
         """`--for` counts from here; `--until-idle` ends once nothing more can come."""
@@ -411,67 +269,3 @@ class Supervisor:
 
     def _lines_wait(self) -> bool:
         return self._follower is not None and self._follower.waits
-
-    # --- the console ------------------------------------------------------------------------------
-
-    async def _console(self, house: wiring.House) -> None:
-        """Shows the console until it ends, and says what becomes of the engine."""
-        wish: str | None = None
-        failure: Exception | None = None
-        lost = False
-        try:
-            app = self._app = self._opened(house)
-            with cancelled.told_apart("the console", cancelled.Unasked):
-                wish = await app.run_async()
-            failure, lost = app.failure, app.terminal_is_lost
-        except Exception as error:  # whatever the console raised, the engine goes on
-            _log.error("the console failed", exc_info=True)
-            failure = error
-        finally:
-            self._app = None
-        if self._ending.is_set():
-            return
-        if wish in ("quit", "halt_exit"):
-            self.stop("quit from the console")
-            return
-        why = "the terminal is gone" if lost else "the console has ended"
-        if failure is not None:
-            why = f"the console failed ({type(failure).__name__}, see {wiring.LOG})"
-        elif wish == "leave":
-            why = "the console was left"
-        self._part(why, lost=lost)
-
-    def _part(self, why: str, *, lost: bool) -> None:
-        """Go on without the console, and say how to reach the engine.
-
-        The shell comes back, and nothing that is typed there comes here. Where the terminal is
-        lost nobody waits for it, and whoever started the command still finds its process.
-        """
-        words = farewell(self.plan.folder, why)
-        tether = self.plan.tether
-        if tether is None:
-            tell(words)
-            return
-        if not lost:
-            tether.leave()
-            tether.release(asyncio.get_running_loop(), words)
-            return
-        tell(words)
-        tether.leave()
-
-    def _opened(self, house: wiring.House) -> "MeridianApp":
-        from console.terminal.bootstrap import prepare_environment
-
-        prepare_environment()
-        from console.desk.local import LocalDesk
-        from console.host.history import recent
-        from console.ui.app import MeridianApp
-
-        look = self.plan.config.console
-        return MeridianApp(
-            LocalDesk(house.engine, partial(recent, self.plan.folder / wiring.JOURNAL)),
-            theme=look.theme,
-            glyphs=look.glyphs,
-            profit_colours=look.profit_colours,
-            refresh_hz=look.refresh_hz,
-        )

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from console.host.account_locks import account_locks
+from console.host.launch import Launch
 from console.host.place import Host
-from console.host.supervisor import Launch, Supervisor
+from console.host.supervisor import Supervisor
 
 
 async def block(folder: Path) -> None:

@@ -257,18 +257,18 @@ def test_the_headless_engine_never_imports_textual(program: Program) -> None:
 FAILING = """
 import sys
 from console.cli.program import main
-from console.host.supervisor import Supervisor
-opened = Supervisor._opened
+from console.host.console_task import ConsoleTask
+opened = ConsoleTask._opened
 
-def failing(self, house):
-    app = opened(self, house)
+def failing(self):
+    app = opened(self)
     def fail():
         secret_local = "hunter2"
         raise RuntimeError("a pane failed")
     type(app).on_ready = lambda app: app.set_timer(0.3, fail)
     return app
 
-Supervisor._opened = failing
+ConsoleTask._opened = failing
 sys.exit(main())
 """
 
@@ -310,20 +310,20 @@ LEAKING = """
 import asyncio, sys
 from console.cli.program import main
 from console.host.follow import SignalFile
-from console.host.supervisor import Supervisor
-opened = Supervisor._opened
+from console.host.console_task import ConsoleTask
+opened = ConsoleTask._opened
 
 async def leaking(*_):
     reader = asyncio.create_task(asyncio.sleep(60))
     asyncio.get_running_loop().call_later(0.3, reader.cancel)
     await reader
 
-def leaks(self, house):
-    app = opened(self, house)
+def leaks(self):
+    app = opened(self)
     app.run_async = leaking
     return app
 
-Supervisor._opened = leaks
+ConsoleTask._opened = leaks
 SignalFile.follow = leaking
 sys.exit(main())
 """
@@ -356,15 +356,15 @@ def test_signals_that_are_followed_no_more_are_told_of(program: Program, tmp_pat
 DYING = """
 import asyncio, sys
 from console.cli.program import main
-from console.host.supervisor import Supervisor
-opened = Supervisor._opened
+from console.host.console_task import ConsoleTask
+opened = ConsoleTask._opened
 
-def dying(self, house):
+def dying(self):
     loop = asyncio.get_running_loop()
-    loop.call_later(1.5, house.engine._failed, RuntimeError("an effect failed"))
-    return opened(self, house)
+    loop.call_later(1.5, self._engine._failed, RuntimeError("an effect failed"))
+    return opened(self)
 
-Supervisor._opened = dying
+ConsoleTask._opened = dying
 sys.exit(main())
 """
 

@@ -15,9 +15,11 @@ from console.host.acceptance.report import OrderRow, Report
 from console.host.acceptance.script import Performance, Plan
 from console.host.account_opening import real_setups
 from console.host.data_files import instruments
+from console.host.launch import Launch
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host, version
-from console.host.supervisor import Launch, in_sentences, locked
+from console.host.sentences import in_sentences
+from console.host.serving import locked
 from console.host.venue_visit import visit
 from engine.analytics.acceptance import Criterion, Life, Run, judged, lives_of
 from engine.config import Config, account_id, digest, limits_digest, opened

@@ -17,7 +17,7 @@ from console.host.account_locks import account_locks
 from console.host.locks import Work
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host, version
-from console.host.supervisor import in_sentences
+from console.host.sentences import in_sentences
 from engine.config import Config, limits_digest
 from engine.config.profiles import limits, worst_case
 from engine.core.rollout import faults
