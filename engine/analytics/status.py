@@ -426,7 +426,7 @@ def _resiliency(world: World, now: Nanos) -> dict[str, Any]:
         "circuit_state": worst.state.value,
         "failure_count": worst.failures,
         "last_failure": rfc3339(metrics.last_failure) if metrics.last_failure else None,
-        "recent_failures_5min": count_after(data.rejects, now - FAILURE_WINDOW),
+        "recent_failures_5min": count_after(data.failed, now - FAILURE_WINDOW),
         "dlq_size": len(data.letters),
         "total_failures": metrics.failures,
     }

@@ -92,6 +92,7 @@ class Metrics(msgspec.Struct, kw_only=True):
     latency_ns: int = 0
     latency_count: int = 0
     failures: int = 0
+    """Orders that did not get through to their venue; what it refuses is none (C-421)."""
     last_failure: Nanos = 0
 
 
@@ -159,6 +160,9 @@ class Portfolio(msgspec.Struct, kw_only=True):
     prints: dict[str, Nanos] = {}
     """Fingerprint of recent orders (duplicate order)."""
     rejects: list[Nanos] = []
+    """When venues refused orders, within the last minute."""
+    failed: list[Nanos] = []
+    """When orders of the last five minutes failed on their way to their venue (C-423)."""
     loss_streak: int = 0
     letters: dict[str, OrderTerms] = {}
     answers: Answers = {}

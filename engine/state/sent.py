@@ -10,7 +10,10 @@ RATE_WINDOW = 60 * NS_PER_SECOND
 """How long an order counts against the rate limit, and a refusal towards a storm of them."""
 
 FAILURE_WINDOW = 300 * NS_PER_SECOND
-"""How long a venue's refusal is among the recent failures (C-423)."""
+"""How long an order that did not get through to its venue is among the recent failures (C-423)."""
+
+FAILURES_KEPT = 10_000
+"""No more recent failures are kept (C-451)."""
 
 PRINTS_KEPT = 1_024
 

@@ -209,8 +209,11 @@ def expect_what_is_told_now(status: dict[str, Any]) -> None:
     """What 0.1.0 told of its positions where no engine ran, as it is told now.
 
     It told no price, though the journal knows the last one (fault 8). A target of its own it showed
-    to 28 digits; the price that reaches it is the next one on the grid of a cent (A-163).
+    to 28 digits; the price that reaches it is the next one on the grid of a cent (A-163). Of the
+    orders that did not get through it counted those alone of which nobody knew whether they had
+    (C-423): what is counted now is more, and the last of them later.
     """
+    del status["resiliency"]["last_failure"], status["resiliency"]["total_failures"]
     for position in status["positions"]:
         assert (position.pop("last"), position.pop("unrealized_pnl")) == (None, None)
         if position["target"] is not None:

@@ -33,6 +33,7 @@ SHAPES = {
     23: "b5deffe43ccca526",
     24: "0a1ff34ca88caf7c",
     25: "0a1ff34ca88caf7c",
+    26: "d79a59eba63d0d3a",
 }
 """The shape of the state that each format stands for."""
 

@@ -1,6 +1,7 @@
 """`status`: exact keys, and figures that agree with the book (C-307, C-308, C-423, C-558, T-23)."""
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +11,12 @@ from msgspec.structs import replace
 from engine.analytics.status import Extras, status_of
 from engine.domain import events as ev
 from engine.domain.account import Account
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.inputs import Sending, SubmitFailed
+from engine.domain.instant import NS_PER_SECOND, rfc3339
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt, Level, Mode, Trigger
+from engine.ports import Ambiguous, BrokerError, MarketClosed, NotSent, Rejected, Throttled
 from tests.engine.driver import CoreDriver
 from tests.engine.worlds import BROKER, MIDDAY, Built, config_of
 
@@ -194,16 +197,57 @@ def test_before_its_first_quote_a_process_shows_the_last_price_that_was_journall
     assert (position["last"], position["unrealized_pnl"]) == ("180", "0")
 
 
-@pytest.mark.parametrize(("later", "counted"), [(240, 3), (299.999, 3), (300, 2), (301, 2)])
-def test_C423_recent_failures_are_those_of_five_minutes(later: float, counted: int) -> None:
-    """One is refused, a second one `later`, and a third just after it."""
-    desk = CoreDriver(config_of(risk={"account_max_age_seconds": 86_400})).price("NVDA", "100")
-    for pause in (0, later, 0):
+FAILS: list[BrokerError] = [NotSent("connect refused"), Ambiguous("no answer")]
+
+
+def failing(desk: CoreDriver, error: BrokerError, pauses: Sequence[float]) -> dict[str, Any]:
+    """What is told of `resiliency` once the submits of as many orders have ended so, each after a
+    pause in seconds."""
+    for pause in pauses:
         desk.later(pause).price("NVDA", "100")
         order = desk.order("NVDA", 1, "100", order_id=f"r{desk.now}-{len(desk.seen)}")
-        desk.report(order, OrderStatus.REJECTED, text="no")
-    status = status_of(desk.world, desk.now, Extras(running=True))
-    assert status["resiliency"]["recent_failures_5min"] == counted
+        desk.give(Sending(BROKER, order.client_order_id))
+        desk.give(SubmitFailed(BROKER, order.client_order_id, error))
+    found: dict[str, Any] = status_of(desk.world, desk.now, Extras(running=True))["resiliency"]
+    return found
+
+
+@pytest.mark.parametrize("error", FAILS, ids=["not sent", "ambiguous"])
+@pytest.mark.parametrize(("later", "counted"), [(240, 3), (299.999, 3), (300, 2), (301, 2)])
+def test_C423_recent_failures_are_those_of_five_minutes(
+    error: BrokerError, later: float, counted: int
+) -> None:
+    """One fails, a second one `later`, and a third just after it."""
+    desk = CoreDriver(config_of(risk={"account_max_age_seconds": 86_400})).price("NVDA", "100")
+    told = failing(desk, error, (0, later, 0))
+    assert (told["recent_failures_5min"], told["total_failures"]) == (counted, 3)
+    assert told["last_failure"] == rfc3339(desk.now)
+
+
+def test_C423_an_order_that_is_put_off_by_its_venue_and_given_up_has_failed_too() -> None:
+    desk = CoreDriver(config_of(risk={"account_max_age_seconds": 86_400})).price("NVDA", "100")
+    told = failing(desk, Throttled("slower", 40.0), (0,))
+    assert (told["recent_failures_5min"], told["total_failures"]) == (1, 1)
+    assert told["failure_count"] == 0, "the venue answered"
+
+
+@pytest.mark.parametrize("error", [Rejected("FUNDS", "too dear"), MarketClosed("closed")])
+def test_C421_what_the_venue_refuses_is_no_failure_in_any_of_the_figures(
+    error: BrokerError,
+) -> None:
+    desk = CoreDriver(config_of(risk={"account_max_age_seconds": 86_400})).price("NVDA", "100")
+    told = failing(desk, error, (0, 1, 1))
+    assert (told["recent_failures_5min"], told["total_failures"]) == (0, 0)
+    assert (told["failure_count"], told["last_failure"]) == (0, None)
+
+
+@pytest.mark.parametrize(("before", "kept"), [(5_000, 5_001), (9_999, 10_000), (10_000, 10_000)])
+def test_C451_no_more_than_ten_thousand_recent_failures_are_kept(before: int, kept: int) -> None:
+    desk = CoreDriver(config_of(risk={"account_max_age_seconds": 86_400})).price("NVDA", "100")
+    desk.book.data.failed.extend([desk.now] * before)
+    told = failing(desk, FAILS[0], (0,))
+    assert told["recent_failures_5min"] == len(desk.book.data.failed) == kept
+    assert told["total_failures"] == 1
 
 
 @pytest.mark.parametrize(("later", "storms"), [(59.999, True), (60, False)])

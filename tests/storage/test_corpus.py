@@ -266,6 +266,28 @@ def test_U70_the_fold_up_to_a_moment_knows_what_0_1_0_knew(
     assert missing(beyond_status(journal), moment["beyond_status"], "state") == []
 
 
+def test_C423_the_failures_of_a_run_are_its_orders_that_did_not_get_through(
+    run: str, folder: Path
+) -> None:
+    """Counted here by order, from the rows themselves: handed over, and not heard of after that."""
+    rows = event_rows(CORPUS / f"{run}.jsonl.gz")
+    sent: set[str] = set()
+    unclear: set[str] = set()
+    failed = 0
+    for row in rows:
+        data = msgspec.json.decode(row.data)
+        key = data.get("client_order_id", "")
+        if row.type == "OrderSent":
+            sent.add(key)
+        elif row.type == "OrderUnclear":
+            unclear.add(key)
+            failed += 1
+        elif row.type == "OrderRejected" and data["code"] == "NOT_SENT":
+            failed += key in sent and key not in unclear
+    opened(folder, rows)
+    assert status(folder)["resiliency"]["total_failures"] == failed
+
+
 def _without_unasked_targets(moment: dict[str, Any]) -> None:
     """0.1.0 worked out a target for what an operator had opened too; nobody had asked for it
     (X-80)."""

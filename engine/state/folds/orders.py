@@ -16,7 +16,7 @@ from engine.state.folds.order_update import ask_size, update_order
 from engine.state.folds.rule import Rules
 from engine.state.order import Order
 from engine.state.recent import forget
-from engine.state.sent import FAILURE_WINDOW, RATE_WINDOW, stamp
+from engine.state.sent import FAILURE_WINDOW, FAILURES_KEPT, RATE_WINDOW, stamp
 from engine.state.touched import (
     LetterClosed,
     LetterOpened,
@@ -135,9 +135,10 @@ def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
             reason=event.text,
             retry_at=event.retry_at,
         )
+        if event.code == Code.NOT_SENT and order.sent_at and not order.unclear_at:
+            _failed(book, at)
     if event.code not in OUR_OWN:
-        kept = max(RATE_WINDOW, FAILURE_WINDOW)  # each of those who count knows its own window
-        forget(data.rejects, at - kept)
+        forget(data.rejects, at - RATE_WINDOW)
         data.rejects.append(at)
 
 
@@ -153,8 +154,17 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
         if event.works_otherwise is not None:
             fields["told_otherwise"] = event.works_otherwise
         update_order(book, order, at, status=status, **fields)
-    book.data.metrics.failures += 1
-    book.data.metrics.last_failure = at
+    _failed(book, at)
+
+
+def _failed(book: Book, at: Nanos) -> None:
+    """Count an order that did not get through to its venue, with all its attempts as one."""
+    data = book.data
+    data.metrics.failures += 1
+    data.metrics.last_failure = at
+    forget(data.failed, at - FAILURE_WINDOW)
+    del data.failed[: max(len(data.failed) + 1 - FAILURES_KEPT, 0)]
+    data.failed.append(at)
 
 
 def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
