@@ -81,7 +81,10 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class Balances(msgspec.Struct, frozen=True):
-    accounts: list[Balance] = []
+    """A page of balances. One without its list, as of any of the lists here, cannot be read: the
+    venue names a list that is empty too."""
+
+    accounts: list[Balance]
     has_next: bool = False
     cursor: str | None = ""
 
@@ -151,7 +154,7 @@ ENDED: Final = frozenset({_S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED})
 
 
 class Orders(msgspec.Struct, frozen=True):
-    orders: list[Order] = []
+    orders: list[Order]
     has_next: bool = False
     cursor: str | None = ""
 
@@ -224,7 +227,7 @@ class Trade(msgspec.Struct, frozen=True):
 class Trades(msgspec.Struct, frozen=True):
     """A page of executions; it ends with one without a cursor, or without executions."""
 
-    fills: list[Trade] = []
+    fills: list[Trade]
     cursor: str | None = ""
 
     @property

@@ -5,7 +5,7 @@ The faults are those of research/venues.md §7, column Coinbase, by their number
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -918,6 +918,27 @@ async def test_lists_are_whole_or_none(venue: CoinbaseVenue, lab: Lab) -> None:
     with pytest.raises(Ambiguous):
         await lab.broker.get_fills_since(0)
     assert venue.count("fills") == asked + 2
+
+
+@pytest.mark.parametrize("body", ["{}", '{"has_next": false, "cursor": ""}', '{"data": []}'])
+async def test_an_answer_without_its_list_is_no_empty_list(
+    venue: CoinbaseVenue, lab: Lab, body: str
+) -> None:
+    """It looks flat, and an order that is not in it looks as if it had never arrived."""
+    await lab.start()
+    await lab.submit("a", "BUY", "0.1", limit="90")
+    asks: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+        ("orders", lab.broker.get_open_orders),
+        ("orders", lambda: lab.broker.get_order("never-sent")),
+        ("fills", lambda: lab.broker.get_fills_since(0)),
+        ("accounts", lab.broker.get_positions),
+        ("accounts", lab.broker.get_account),
+    ]
+    for op, ask in asks:
+        venue.faults.clear()
+        venue.fault(op, "status_before", status=200, body=body)
+        with pytest.raises(Ambiguous, match="cannot be read"):
+            await ask()
 
 
 async def test_what_corrects_an_execution_is_no_execution_and_is_not_dropped(
