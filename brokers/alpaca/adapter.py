@@ -212,6 +212,8 @@ class AlpacaBroker:
         row: OrderRow = await self._client.post(
             "/orders", body, OrderRow, need=Need.of(urgent=order.reduce_only)
         )
+        if not text(row.id):
+            raise Ambiguous(f"the answer to order {order.client_order_id} names no order")
         self._known.see(row)
 
     async def cancel_order(self, client_order_id: str) -> None:

@@ -228,12 +228,14 @@ class OkxBroker:
             (ack, *_) = await self._client.post(
                 "/trade/order-algo", stop_body(order), AckRow, urgent=urgent
             )
-            place.algo_id = ack.algo_id
+            place.algo_id = named = ack.algo_id
         else:
             (ack, *_) = await self._client.post(
                 "/trade/order", order_body(order), AckRow, urgent=urgent
             )
-            place.order_id = ack.ord_id
+            place.order_id = named = ack.ord_id
+        if not named:
+            raise Ambiguous(f"the answer to order {order.client_order_id} names no order")
 
     async def cancel_order(self, client_order_id: str) -> None:
         place = await self._place(client_order_id)

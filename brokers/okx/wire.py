@@ -133,11 +133,12 @@ class CoinRow(msgspec.Struct, rename="camel"):
 
 
 class BalanceRow(msgspec.Struct, rename="camel"):
-    """All balances."""
+    """All balances. The venue names `details` where nothing is held too; without them nobody knows
+    what is held, and the row cannot be read."""
 
+    details: list[CoinRow]
     total_eq: Any = ""
     u_time: Any = ""
-    details: list[CoinRow] = []
 
 
 class IndexRow(msgspec.Struct, rename="camel"):

@@ -146,6 +146,18 @@ async def test_C402_an_order_is_sent_once_whatever_becomes_of_its_answer(
     assert len(server.exchange.orders) == int(taken)
 
 
+@pytest.mark.parametrize("body", ["{}", '{"id": null}', '{"message": "ok"}'])
+async def test_an_answer_that_names_no_order_is_ambiguous(
+    server: AlpacaServer, lab: Lab, body: str
+) -> None:
+    await lab.start()
+    server.fault("submit", "status_before", status=200, body=body)
+    with pytest.raises(Ambiguous, match="names no order"):
+        await lab.submit("a", limit="95")
+    assert server.count("submit") == 1
+    assert await lab.broker.get_order("a") is None
+
+
 @pytest.mark.parametrize(("play", "more"), LOST)
 async def test_C402_a_cancel_and_a_question_are_sent_once_too(
     server: AlpacaServer, lab: Lab, play: Any, more: dict[str, Any]

@@ -709,6 +709,28 @@ async def test_an_answer_that_names_no_reason_proves_nothing(
         await lab.submit("a", "BUY", "1")
 
 
+@pytest.mark.parametrize("row", ["{}", '{"sCode": "0", "ordId": "", "algoId": ""}'])
+async def test_an_answer_that_names_no_order_is_ambiguous(
+    server: OkxServer, lab: Lab, row: str
+) -> None:
+    body = f'{{"code": "0", "msg": "", "data": [{row}]}}'
+    for op, stop in (("order", None), ("order-algo", "110")):
+        server.fault(op, "status_before", status=200, body=body)
+        with pytest.raises(Ambiguous, match="names no order"):
+            await lab.submit(f"a{op.replace('-', '')}", "BUY", "1", stop=stop)
+        assert server.count(op) == 1
+
+
+async def test_balances_without_their_coins_are_no_empty_account(
+    server: OkxServer, lab: Lab
+) -> None:
+    body = '{"code": "0", "msg": "", "data": [{"uTime": "1700000000000", "totalEq": "5"}]}'
+    for ask in (lab.broker.get_positions, lab.broker.get_account):
+        server.fault("balance", "status_before", status=200, body=body)
+        with pytest.raises(Ambiguous, match="cannot be read"):
+            await ask()
+
+
 # --- what is refused before it is sent
 
 
