@@ -127,7 +127,7 @@ class BinanceBroker:
         try:
             await self._client.open()
             await self._client.set_clock()
-            account = await self._balances.row()
+            account = await self._balances.row(urgent=True)
             await self._identity.confirm(str(account.uid), await self._rights())
             await self._symbols.learn()
             try:
@@ -308,8 +308,9 @@ class BinanceBroker:
         """What the key may do; asked with real money alone, the test network does not say."""
         if not self._is_live:
             return UNTOLD
+        path = "/sapi/v1/account/apiRestrictions"
         row: KeyRow = await self._client.ask_signed(
-            "GET", "/sapi/v1/account/apiRestrictions", {}, KeyRow, cost=RIGHTS_WEIGHT
+            "GET", path, {}, KeyRow, cost=RIGHTS_WEIGHT, urgent=True
         )
         given = {name: getattr(row, name) for name in KeyRow.__struct_fields__}
         return Rights(

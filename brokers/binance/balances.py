@@ -71,7 +71,7 @@ class Balances:
             if len(known) > COSTS_KEPT:
                 del known[next(iter(known))]
 
-    async def row(self) -> AccountRow:
+    async def row(self, *, urgent: bool = False) -> AccountRow:
         """What the venue says of the account now."""
         account: AccountRow = await self._client.ask_signed(
             "GET",
@@ -79,6 +79,7 @@ class Balances:
             {"omitZeroBalances": "true"},
             AccountRow,
             cost=ACCOUNT_WEIGHT,
+            urgent=urgent,
         )
         return account
 

@@ -122,11 +122,17 @@ class Client:
         return await self._once(lambda: Request(method=method, path=path), kind, cost, urgent)
 
     async def ask_public(
-        self, path: str, params: Mapping[str, str], kind: Any, *, cost: float = 1
+        self,
+        path: str,
+        params: Mapping[str, str],
+        kind: Any,
+        *,
+        cost: float = 1,
+        urgent: bool = False,
     ) -> Any:
         """The same with parameters."""
         request = Request(method="GET", path=path, query=_query(params))
-        return await self._once(lambda: request, kind, cost, urgent=False)
+        return await self._once(lambda: request, kind, cost, urgent=urgent)
 
     async def ask_signed(
         self,

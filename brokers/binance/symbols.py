@@ -282,14 +282,15 @@ class Symbols:
             self._place(listing)
 
     async def _rows(self, theirs: list[str]) -> list[Row]:
-        """The venue's facts, in the order in which they were asked for."""
+        """The venue's facts, in the order in which they were asked for. They are urgent: a
+        connection wants them, and what closes a holding that no config names."""
         if not theirs:
             return []
         params = {"symbols": msgspec.json.encode(theirs).decode()}
         if len(theirs) == 1:
             params = {"symbol": theirs[0]}
         told: Info = await self._client.ask_public(
-            "/api/v3/exchangeInfo", params, Info, cost=INFO_WEIGHT
+            "/api/v3/exchangeInfo", params, Info, cost=INFO_WEIGHT, urgent=True
         )
         return sorted(
             (row for row in told.symbols if row.symbol in theirs),

@@ -163,10 +163,10 @@ class CcxtBroker:
     async def _let_in(self) -> None:
         key = self._found(self._settings.key_env)
         self._client.open(key, self._found(self._settings.secret_env))
-        markets = await self._client.ask("load_markets", True)
+        markets = await self._client.ask("load_markets", True, urgent=True)
         self._desk.listings = self._listed(markets)
         self._desk.symbols = tuple(s for s in self._symbols if s in self._desk.listings)
-        await self._client.ask("fetch_balance")  # a key that is not taken is told here
+        await self._client.ask("fetch_balance", urgent=True)  # a key that is not taken is told here
         # No account is named by the exchange: the key stands for the one that it opens.
         digest = hashlib.sha256(f"{self._client.name} {key}".encode()).hexdigest()
         self._account_id = f"key-{digest[:16]}"

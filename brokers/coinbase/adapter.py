@@ -197,7 +197,7 @@ class CoinbaseBroker:
             self._found(self._settings.key_env), self._found(self._settings.secret_env), self._nonce
         )
         await self._api.set_clock()
-        allowed: Permissions = await self._api.get("/key_permissions", Permissions)
+        allowed: Permissions = await self._api.get("/key_permissions", Permissions, urgent=True)
         if not (allowed.can_view and allowed.can_trade):
             raise AuthFailed(
                 f"the key of {self._name} may not {'trade' if allowed.can_view else 'view'} at "
@@ -210,7 +210,7 @@ class CoinbaseBroker:
     async def _look_in(self) -> Rights:
         """The portfolio of the sandbox is known then, as its first balance names it; no order may
         be sent there."""
-        rows = await self._treasury.balances("")
+        rows = await self._treasury.balances("", urgent=True)
         named = (row.retail_portfolio_id for row in rows)
         self._portfolio = next((portfolio for portfolio in named if portfolio), "sandbox")
         return Rights(trade=False)

@@ -105,9 +105,9 @@ class Api:
         request = Request(method="POST", path=PATH + path, body=msgspec.json.encode(body))
         return await self._rest.ask(request, kind, urgent=urgent)
 
-    async def server_time(self) -> Nanos:
+    async def server_time(self, *, urgent: bool = False) -> Nanos:
         """The venue's clock, nanoseconds UTC. Raises one of the six errors."""
-        answer: ServerTime = await self.get("/time", ServerTime)
+        answer: ServerTime = await self.get("/time", ServerTime, urgent=urgent)
         found = time_of_millis(answer.epochMillis)
         if not found:
             raise Ambiguous(f"the time is {answer.epochMillis!r:.40}: milliseconds are expected")
@@ -115,7 +115,7 @@ class Api:
 
     async def set_clock(self) -> None:
         """Ask for the venue's time, and date tokens by it. Raises one of the six errors."""
-        self.time.set(await self.server_time())
+        self.time.set(await self.server_time(urgent=True))
 
     def token(self, uri: str = "") -> str:
         """A token of now; "" without a key."""

@@ -28,9 +28,10 @@ class Treasury:
         self._products = products
         self._assets = assets
 
-    async def balances(self, portfolio: str) -> list[Balance]:
+    async def balances(self, portfolio: str, *, urgent: bool = False) -> list[Balance]:
         """Every balance of the portfolio, "" for any. Raises one of the six errors."""
-        pages = await self._api.pages("/accounts", Balances, [("limit", LISTED_AT_ONCE)])
+        query = [("limit", LISTED_AT_ONCE)]
+        pages = await self._api.pages("/accounts", Balances, query, urgent=urgent)
         rows = [row for page in pages for row in page.accounts]
         ours = {portfolio, "", None} if portfolio else {row.retail_portfolio_id for row in rows}
         return [row for row in rows if row.type != VAULT and row.retail_portfolio_id in ours]

@@ -31,7 +31,8 @@ class Need(Enum):
     LOOK = 0.5
     """What the account is compared by: a kill is proved by it, and what is unknown ends with it."""
     REDUCE = 0.0
-    """Cancels, orders that only reduce, and the questions about them."""
+    """Cancels, orders that only reduce, the questions about them, and what a connection asks: all
+    of that waits for it."""
 
     @classmethod
     def of(cls, *, urgent: bool) -> "Need":

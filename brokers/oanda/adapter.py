@@ -152,9 +152,9 @@ class OandaBroker:
                 await stream.open()
             except (NotSent, Throttled) as error:
                 refused = StreamRefused(str(error))
-            account = await api.account()
+            account = await api.account(urgent=True)
             await self._identity.confirm(account.id)
-            listed = await api.ask("/instruments", wire.InstrumentsAnswer)
+            listed = await api.ask("/instruments", wire.InstrumentsAnswer, urgent=True)
         except BaseException:
             self._is_asked = False
             if stream is not None:

@@ -107,7 +107,8 @@ class OandaApi:
 
         Raises AuthFailed where it is none of them, or nobody says which of several.
         """
-        told = await self.rest.ask(Request(method="GET", path="/v3/accounts"), wire.Accounts)
+        asked = Request(method="GET", path="/v3/accounts")
+        told = await self.rest.ask(asked, wire.Accounts, urgent=True)
         rows = {row.id: row for row in told.accounts}
         wanted = self.settings.account_id
         if not wanted and len(rows) > 1:
@@ -151,9 +152,9 @@ class OandaApi:
         """A question about the account, and its answer as `kind`."""
         return await self.rest.ask(self.request("GET", path, query), kind, urgent=urgent)
 
-    async def account(self) -> wire.AccountRow:
+    async def account(self, *, urgent: bool = False) -> wire.AccountRow:
         """The whole account at one moment."""
-        answer: wire.AccountAnswer = await self.ask("", wire.AccountAnswer)
+        answer: wire.AccountAnswer = await self.ask("", wire.AccountAnswer, urgent=urgent)
         return answer.account
 
     async def server_time(self) -> Nanos:

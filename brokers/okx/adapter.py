@@ -143,7 +143,7 @@ class OkxBroker:
         await self._leave_stream("connected anew")
         try:
             await self._client.open()
-            await self._client.server_time()
+            await self._client.server_time(urgent=True)
             await self._confirm()
             self._grids.forget()
             stream = AccountStream(
@@ -176,7 +176,7 @@ class OkxBroker:
 
     async def _confirm(self) -> None:
         """Raises AuthFailed for another account, or one that is set up in another way."""
-        (row, *_) = await self._client.get("/account/config", ConfigRow, at_least=1)
+        (row, *_) = await self._client.get("/account/config", ConfigRow, urgent=True, at_least=1)
         given = row.perm.split(",") if row.perm else None
         rights = Rights(
             trade=None if given is None else "trade" in given,

@@ -91,9 +91,9 @@ class Client:
         """The venue's time by this machine's clock."""
         return self._clock.now() + self._ahead
 
-    async def server_time(self) -> Nanos:
+    async def server_time(self, *, urgent: bool = False) -> Nanos:
         """The venue's own time."""
-        (row,) = await self.get("/public/time", TimeRow, at_least=1)
+        (row,) = await self.get("/public/time", TimeRow, urgent=urgent, at_least=1)
         told = time_of_millis(row.ts)
         if not told:
             raise Ambiguous(f"the venue's time is {row.ts!r}")
