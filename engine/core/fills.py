@@ -70,7 +70,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
 def _used_id(world: World, fill: Fill) -> Iterator[ev.Event]:
     """What follows from a fill under the id of another one: it is not taken, and the venue is asked
     at once what is held (X-91); a stop that it is of trades all the same (X-78)."""
-    why = "it was told before of another order, time, quantity, price or side"
+    why = "it was told before of another order, time, quantity, price, side or symbol"
     told = tuple(quarantine(world, fill, why))
     yield from told
     if told:

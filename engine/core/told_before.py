@@ -31,7 +31,22 @@ class Told(Enum):
 
 
 def told_before(book: Book, fill: Fill, now: Nanos) -> Told:
-    """Whether the same fill was counted, or another one under the same key."""
+    """Whether the same fill was counted, or another one under the same key.
+
+    One that names an order of another symbol may be a fill of that order, with its symbol written
+    in another way: where that was counted, this one is not.
+    """
+    told = _told(book, fill, now)
+    if told is not Told.NOTHING:
+        return told
+    order = book.order_in(fill.account, fill.client_order_id)
+    if order is None or order.symbol == fill.symbol:
+        return told
+    meant = msgspec.structs.replace(fill, symbol=order.symbol)
+    return told if _told(book, meant, now) is Told.NOTHING else Told.OTHER
+
+
+def _told(book: Book, fill: Fill, now: Nanos) -> Told:
     seen = book.seen_fills
     if fill.time and fill.about() in seen:
         return Told.AGAIN  # as nearly every fill of a list

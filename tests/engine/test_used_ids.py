@@ -63,6 +63,32 @@ def test_x91_a_used_id_of_another_order_is_named_and_not_counted() -> None:
     assert (desk.held().quantity, bad(desk)) == (5, 1)
 
 
+@pytest.mark.parametrize("symbol", ["nvda", "NVDA.US"])
+def test_x91_a_fill_told_again_with_its_symbol_written_otherwise_is_named_and_not_counted(
+    symbol: str,
+) -> None:
+    """It names its order, which is in another symbol, and was counted for that."""
+    desk, fill, _ = two_orders()
+    other = msgspec.structs.replace(fill, symbol=symbol)
+    filled = len(desk.of(ev.OrderFilled))
+    desk.snapshot(positions={"NVDA": 5}, fills=(other,))
+    assert len(desk.of(ev.OrderFilled)) == filled
+    assert desk.book.holding(BROKER, symbol) is None
+    assert (desk.held().quantity, bad(desk)) == (5, 1)
+    assert "bad_fill" in desk.book.account(BROKER).blocked.get(symbol, {})
+
+
+def test_x91_a_fill_of_an_order_in_another_symbol_that_was_not_told_is_a_fact() -> None:
+    """Rule 2: whatever was traded there is held, and somebody looks at it."""
+    desk, fill, _ = two_orders()
+    other = msgspec.structs.replace(fill, symbol="AMD", execution_id="another")
+    desk.price("AMD", "100")
+    desk.snapshot(positions={"NVDA": 5, "AMD": 5}, fills=(other,))
+    held = desk.book.holding(BROKER, "AMD")
+    assert held is not None
+    assert (held.quantity, bad(desk)) == (5, 0)
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_x91_a_list_that_does_not_name_the_order_tells_the_same_fill(turned: bool) -> None:
     desk, fill, _ = two_orders()
