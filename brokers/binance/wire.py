@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from brokers.net.numbers import number, number_or_none, price_or_none, time_of_millis
+from brokers.net.numbers import NAN, number, number_or_none, price_or_none, time_of_millis
 from engine.domain.account import VenueOrder
 from engine.domain.money import ZERO
 from engine.domain.order import Fill, Liquidity, OrderStatus, OrderType, Side, TimeInForce
-from engine.ports import Ambiguous, OrderReport
+from engine.ports import OrderReport
 
 _S = OrderStatus
 
@@ -44,6 +44,18 @@ _TYPES: Final = {
     "TAKE_PROFIT": OrderType.LIMIT,
     "TAKE_PROFIT_LIMIT": OrderType.LIMIT,
 }
+_BY_PRICES: Final = {
+    (False, False): OrderType.MARKET,
+    (True, False): OrderType.LIMIT,
+    (False, True): OrderType.STOP,
+    (True, True): OrderType.STOP_LIMIT,
+}
+"""With a limit, with a price that it waits for -> what an order of a word that is not known is."""
+
+SIDES: Final = {"BUY": Side.BUY, "SELL": Side.SELL}
+"""Its word for a side. Which way it goes is never guessed: what has another word has no quantity,
+so that the engine puts that one row aside and reads the others (fault 46)."""
+
 _WITHOUT_TIF: Final = frozenset({"MARKET", "STOP_LOSS", "TAKE_PROFIT"})
 _TIFS: Final = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 _NOTHING: Final = frozenset({"", "NONE", "null"})
@@ -177,17 +189,22 @@ def status_of(word: str) -> OrderStatus:
     return STATUSES.get(word, _S.UNKNOWN)
 
 
-def side_of(word: str) -> Side:
-    """Raises Ambiguous for a word that is no side: nothing can be made of such a row."""
-    if word not in {"BUY", "SELL"}:
-        raise Ambiguous(f"the venue names {word!r:.40} as a side")
-    return Side(word)
+def _side_of(word: str) -> Side:
+    """The side by its word; of what has another word see `SIDES`."""
+    return SIDES.get(word, Side.BUY)
 
 
-def _type_of(word: str) -> OrderType:
-    if word not in _TYPES:
-        raise Ambiguous(f"the venue names {word!r:.40} as a type of order")
-    return _TYPES[word]
+def _quantity_of(side: str, given: Any) -> Decimal:
+    return number(given) if side in SIDES else NAN
+
+
+def _type_of(row: Order) -> OrderType:
+    """The type by its word; of a word that is not known what its prices say."""
+    known = _TYPES.get(row.type)
+    if known is not None:
+        return known
+    prices = price_or_none(row.price) is not None, price_or_none(row.stop_price) is not None
+    return _BY_PRICES[prices]
 
 
 def _tif_of(kind: str, word: str) -> TimeInForce | None:
@@ -206,19 +223,16 @@ def _stop_of(kind: str, trigger: Any) -> Decimal | None:
 
 
 def order_of(row: Order, symbol: str, client_order_id: str = "") -> VenueOrder:
-    """A row in the engine's words. `symbol` is ours; `client_order_id`: it was asked by that.
-
-    Raises Ambiguous for a side or a type that is none.
-    """
+    """A row in the engine's words. `symbol` is ours; `client_order_id`: it was asked by that."""
     filled, paid = number(row.executed_qty), number(row.cummulative_quote_qty)
     average = paid / filled if paid.is_finite() and filled.is_finite() and filled > 0 else None
     return VenueOrder(
         client_order_id=client_order_id or row.client_order_id,
         venue_order_id=venue_id(row.symbol, row.order_id),
         symbol=symbol,
-        side=side_of(row.side),
-        type=_type_of(row.type),
-        quantity=number(row.orig_qty),
+        side=_side_of(row.side),
+        type=_type_of(row),
+        quantity=_quantity_of(row.side, row.orig_qty),
         filled=filled,
         # The venue writes a negative amount where it does not know it.
         average_price=None if average is None or average <= 0 else average,
@@ -248,7 +262,7 @@ def fill_of_trade(row: Trade, account: str, symbol: str, client_order_id: str) -
 
 
 def report_of(event: Execution, account: str, symbol: str) -> OrderReport:
-    """A report in the engine's words. Raises Ambiguous for a side that is none."""
+    """A report in the engine's words."""
     time, key = time_of_millis(event.T), event.client_order_id
     there = venue_id(event.s, event.i)
     fill = None
@@ -259,8 +273,8 @@ def report_of(event: Execution, account: str, symbol: str) -> OrderReport:
             venue_order_id=there,
             account=account,
             symbol=symbol,
-            side=side_of(event.S),
-            quantity=number(event.l),
+            side=_side_of(event.S),
+            quantity=_quantity_of(event.S, event.l),
             price=number(event.L),
             commission=ZERO if event.n is None else number(event.n),
             commission_currency=event.N or "",

@@ -252,9 +252,16 @@ def test_a_stop_that_buys_for_an_amount_of_money_has_no_quantity(
     assert stop_of(row).quantity.is_nan() is (quantity is None)
 
 
-def test_a_side_is_never_guessed() -> None:
-    with pytest.raises(ValueError, match="sideways"):
-        order_of(OrderRow(inst_id="BTC-USDT", ord_id="1", side="sideways"))
+@pytest.mark.parametrize("side", ["sideways", "BUY", ""])
+def test_a_side_is_never_guessed_and_no_list_is_lost_for_it(side: str) -> None:
+    """What has none has no quantity, and the engine puts that one row aside."""
+    numbers = {"ord_type": "limit", "sz": "2", "px": "95", "acc_fill_sz": "1", "state": "live"}
+    row = OrderRow(inst_id="BTC-USDT", ord_id="1", side=side, **numbers)
+    assert order_of(row).quantity.is_nan()
+    assert report_of("okx", row, None, 1).quantity is None
+    fill = FillRow(inst_id="BTC-USDT", trade_id="7", ord_id="1", side=side, fill_sz="1")
+    assert fill_of_row("okx", fill, "a", "1").quantity.is_nan()
+    assert stop_of(AlgoRow(inst_id="BTC-USDT", algo_id="7", side=side, sz="2")).quantity.is_nan()
 
 
 # --- addresses and times
