@@ -1,6 +1,8 @@
 """Recorded messages without what is nobody else's business: secrets, accounts, ids (U-72).
 
-A secret becomes `REDACTED`, by its value and by the name of the header or field that holds one. Ids
+A secret becomes `REDACTED`, by its value and by the name of the header or field that holds one, and
+so does an address of electronic mail; an address in a network becomes `ADDRESS`. Capital and small
+letters are the same, and JSON within the text of a field is read as any other. Ids
 of accounts and of orders, trades and the like become others of the same shape, the same one for the
 same id wherever it stands, so that a recording still reads as a session and plays back as one.
 Numbers among ids keep their order, and their distance where it is small: a venue that counts its
@@ -9,6 +11,8 @@ transactions still counts.
 Everything is learned first and replaced afterwards, for an id may be told before its name is.
 """
 
+import base64
+import ipaddress
 import json
 import re
 from collections.abc import Iterable
@@ -18,11 +22,22 @@ from console.host.wire_placeholders import EXECUTION, SHORTEST, Placeholders
 
 REDACTED: Final = "REDACTED"
 
+ADDRESS: Final = "192.0.2.1"
+"""For any address but that of this machine: one that is nobody's (RFC 5737). Venues name that of a
+user where they refuse it."""
+
+_MAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_NUMBERED: Final = re.compile(
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})(?![\w.]*\w)", re.I
+)
+"""What may be an address in a network; `ipaddress` says whether it is one."""
+
 SECRET_NAMES: Final = re.compile(
     r"""(?ix)
     .* (?: secret | passphrase | password | signature | token | api[-_]?key | access[-_]?key
          | authorization | cookie | jwt | listen[-_]?key | credential | private | [-_]sign ) .*
-    | sign | sig | key | key[-_]?id | auth | email | phone | ip | alias | label | nickname
+    | sign | sig | key | key[-_]?id | auth | ip | alias | label | nickname
+    | .* e-?mail .* | .* phone .* | (?:first|last|given|family|full|user) [-_]? name
     """
 )
 """Names of headers, fields and parameters that hold what is never told."""
@@ -33,6 +48,12 @@ ACCOUNT_NAMES: Final = re.compile(
     | (?:retail_)?portfolio[-_]?(?:id|uuid) | mt4accountid
     """
 )
+ACCOUNT_WORDS: Final = re.compile(
+    r"(?ix) (?:sub|main|primary|parent)? [-_]? (?:acct|account) (?:[-_]?code | s)? | owner"
+)
+"""Names under which an account stands where the value can be its id: it has a digit, and is as long
+as one that is replaced wherever it stands."""
+
 ID_NAMES: Final = re.compile(
     r"""(?ix)
     id | .* (?:order|trade|transaction) [-_]? id s? | (?:client_?|cl|algo_?cl_?)? ord_?id | algo_?id
@@ -89,12 +110,14 @@ class Redaction:
                 value,
                 quote(value, safe=""),
                 quote_plus(value),
+                value.replace("/", r"\/"),
                 value.encode("unicode_escape").decode(),
+                base64.b64encode(value.encode()).decode().rstrip("="),
                 *(line for line in value.splitlines() if len(line) >= 2 * SHORTEST),
             )
         }
         longest = sorted(written, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, longest))) if longest else None
+        self._secrets = re.compile("|".join(map(re.escape, longest)), re.I) if longest else None
         self._long: re.Pattern[str] | None = None
         self._table: dict[str, str] = {}
 
@@ -112,7 +135,7 @@ class Redaction:
         for name, value in _named(text):
             if SECRET_NAMES.fullmatch(name):
                 continue
-            if ACCOUNT_NAMES.fullmatch(name):
+            if _is_account(name, value):
                 self._places.account(value)
             elif _is_id(name, value, short):
                 self._places.id(value)
@@ -124,11 +147,11 @@ class Redaction:
     def settle(self) -> None:
         """All is learned: from now on texts can be written anew."""
         self._places.settle()
-        self._table = self._places.long()
+        self._table = {value.lower(): new for value, new in self._places.long().items()}
         longest = sorted(self._table, key=len, reverse=True)
         if longest:
             words = "|".join(map(re.escape, longest))
-            self._long = re.compile(rf"(?<![0-9A-Za-z])(?:{words})(?![0-9A-Za-z])")
+            self._long = re.compile(rf"(?<![0-9A-Za-z])(?:{words})(?![0-9A-Za-z])", re.I)
 
     def header(self, name: str, value: str) -> str:
         """A header's value as it may be told."""
@@ -146,8 +169,9 @@ class Redaction:
         text = _PARAMETER.sub(self._parameter, text)
         text = _PATH.sub(lambda found: found[1] + self._places.of(found[2]), text)
         if self._long is not None:
-            text = self._long.sub(lambda found: self._table[found[0]], text)
-        return text
+            text = self._long.sub(lambda found: self._table[found[0].lower()], text)
+        text = _MAIL.sub(REDACTED, text)
+        return _NUMBERED.sub(_nobodys, text)
 
     def fields(self, fields: list[str], sent: bool) -> list[str]:
         """The fields of a message of TWS with its ids replaced by where they stand."""
@@ -182,20 +206,22 @@ class Redaction:
 
     def _value(self, name: str, value: str, short: bool) -> str:
         """A JSON value under a name, as it may be told."""
-        bare = _bare(value)
+        bare, name = _bare(value), _unescaped(name)
         if SECRET_NAMES.fullmatch(name):
             return f'"{REDACTED}"' if value.startswith('"') and value != '""' else value
-        if ACCOUNT_NAMES.fullmatch(name) or _is_id(name, bare, short):
+        if _is_account(name, bare) or _is_id(name, bare, short):
             new = self._places.of(bare)
             if new != bare:
                 return json.dumps(new) if value.startswith('"') else new
+        elif _is_json(value, bare) and (new := self.text(bare)) != bare:
+            return json.dumps(new)
         return value
 
     def _parameter(self, found: re.Match[str]) -> str:
         sign, name, value = found.groups()
         if SECRET_NAMES.fullmatch(name):
             value = REDACTED
-        elif ACCOUNT_NAMES.fullmatch(name) or _is_id(name, value, False):
+        elif _is_account(name, value) or _is_id(name, value, False):
             value = self._places.of(value)
         return f"{sign}{name}={value}"
 
@@ -208,11 +234,15 @@ def _private(fields: list[str], sent: bool) -> tuple[int, ...]:
 
 def _named(text: str) -> Iterable[tuple[str, str]]:
     """Every value of a text that has a name, with it."""
-    for name, _, value in _FIELD.findall(text):
-        yield name, _bare(value)
-    for name, _, values in _LIST.findall(text):
-        for value in _ITEM.findall(values):
-            yield name, _bare(value)
+    found = [(name, value) for name, _, value in _FIELD.findall(text)]
+    found += [
+        (name, value) for name, _, values in _LIST.findall(text) for value in _ITEM.findall(values)
+    ]
+    for name, value in found:
+        bare = _bare(value)
+        yield _unescaped(name), bare
+        if _is_json(value, bare):
+            yield from _named(bare)
     for _, name, value in _PARAMETER.findall(text):
         yield name, value
 
@@ -226,6 +256,33 @@ def _bare(value: str) -> str:
         return str(json.loads(value))
     except ValueError:
         return ""
+
+
+def _unescaped(name: str) -> str:
+    """The name of a field as it is meant."""
+    return _bare(f'"{name}"') if "\\" in name else name
+
+
+def _is_json(value: str, bare: str) -> bool:
+    """Whether the text of a field holds fields itself."""
+    return value.startswith('"') and '":' in bare.replace(" ", "")
+
+
+def _nobodys(found: re.Match[str]) -> str:
+    """What is told in the place of an address in a network; what is none stays."""
+    try:
+        address = ipaddress.ip_address(found[0])
+    except ValueError:
+        return found[0]
+    return found[0] if address.is_loopback or address.is_unspecified else ADDRESS
+
+
+def _is_account(name: str, value: str) -> bool:
+    """Whether what stands under a name is the id of an account."""
+    if ACCOUNT_NAMES.fullmatch(name):
+        return True
+    can_be = len(value) >= SHORTEST and any(map(str.isdecimal, value))
+    return can_be and ACCOUNT_WORDS.fullmatch(name) is not None
 
 
 def _is_id(name: str, value: str, short: bool) -> bool:

@@ -1,5 +1,6 @@
 """What is taken out of recorded messages, and what stays as it is (U-72)."""
 
+import base64
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.host.wire_placeholders import NEAR
-from console.host.wire_redaction import REDACTED, Redaction
+from console.host.wire_redaction import ADDRESS, REDACTED, Redaction
 
 KEY = "canary/key+with=signs&0123456789"
 
@@ -200,3 +201,59 @@ def test_messages_of_tws_lose_what_stands_where_ids_stand() -> None:
     assert (found[21], found[26]) == (str(NEAR), "aaa3")
     assert redaction.text("\0".join(found)).split("\0")[16] == "DU0000001"
     assert redaction.fields(["11", "too short"], False) == ["11", "too short"]
+
+
+ACCOUNT = '{"account_number": "PA3CANARY77"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"message": "account pa3canary77 may not"}',
+        '{"account": "PA9CANARY88"}',
+        '{"acctCode": "PA9CANARY88", "subAccount": "PA9CANARY88"}',
+        '{"accounts": ["101-canary-9999999-001"]}',
+        r'{"account\u005fnumber": "PA9CANARY88"}',
+        r'{"data": "{\"account_number\": \"PA9CANARY88\"}"}',
+        r'{"data": "{\"more\": \"{\\\"uid\\\": \\\"9canary88\\\"}\"}"}',
+        '{"user_name": "canary", "contactEmail": "a@b.example", "first_name": "canary"}',
+        '{"msg": "ask canary.person@mail.example first"}',
+    ],
+)
+def test_what_tells_who_somebody_is_goes_in_whatever_way_it_is_written(text: str) -> None:
+    _, found = written(ACCOUNT, text)
+    assert "canary" not in found.lower()
+    assert "a@b" not in found
+    json.loads(found)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        KEY.upper(), KEY.replace("/", r"\/"), base64.b64encode(KEY.encode()).decode(),
+        json.dumps({"data": json.dumps({"x": KEY})}),
+    ],
+)  # fmt: skip
+def test_a_known_secret_is_found_in_whatever_way_it_is_written(form: str) -> None:
+    (found,) = written(form, secrets=(KEY,))
+    assert REDACTED in found
+    assert KEY.lower() not in found.lower()
+
+
+@pytest.mark.parametrize("address", ["203.0.113.77", "2001:db8::77", "10.1.2.77"])
+def test_the_address_from_which_somebody_asked_is_nobodys(address: str) -> None:
+    """Binance and OKX name it where a key is not for it."""
+    (found,) = written(f'{{"msg": "IP {address}, is not on the list of this key"}}')
+    assert found == f'{{"msg": "IP {ADDRESS}, is not on the list of this key"}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:8080/v2/orders", '{"time": "12:34:56"}', '{"ts": "2026-12-01T12:34:56Z"}',
+        '{"price": "1.2", "ip_version": "1.2.3"}',
+        '{"account": "spot"}', '{"account": "margin"}',
+    ],
+)  # fmt: skip
+def test_what_is_no_address_and_no_account_stays(text: str) -> None:
+    assert written(text) == [text]
