@@ -19,6 +19,10 @@ _WRITTEN: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9
 """A number in digits. Python takes more for one: "1_000" and " 1 ", and "sNaN", with which every
 comparison raises, so that one field would end the stream or fail the list that told it."""
 
+_LATEST_MILLIS: Final = 253_402_300_800_000
+"""The end of the year 9999: no later time can be written, and no request would be signed any more
+with a clock that was set by one."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,4 +80,4 @@ def time_of(text: Any) -> Nanos:
 def time_of_millis(given: Any) -> Nanos:
     """Nanoseconds UTC of milliseconds since 1970, as a number or as text; 0 where it is none."""
     found = number(given)
-    return int(found * 1_000_000) if found.is_finite() and 0 < found < 10**15 else 0
+    return int(found * 1_000_000) if found.is_finite() and 0 < found < _LATEST_MILLIS else 0

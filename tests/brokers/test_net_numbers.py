@@ -109,3 +109,11 @@ def test_milliseconds() -> None:
     assert time_of_millis("1700000000123") == 1_700_000_000_123_000_000
     for wrong in (0, -1, "x", None, 10**16):
         assert time_of_millis(wrong) == 0
+
+
+@pytest.mark.parametrize(
+    ("millis", "is_one"), [(253_402_300_799_999, True), (253_402_300_800_000, False)]
+)
+def test_a_time_after_the_year_9999_is_none(millis: int, is_one: bool) -> None:
+    """A clock that is set by it could not be written, and nothing would be signed any more."""
+    assert time_of_millis(str(millis)) == (millis * 1_000_000 if is_one else 0)
