@@ -158,6 +158,8 @@ class Setup:
         for symbol, why in look.untraded.items():
             self._tell(f"{symbol} is not traded there: {clean_text(why, 200)}")
         usual = tuple(dict.fromkeys([*traded, *held]))
+        if self._settings.is_canned:  # nobody is told there what is traded
+            usual = usual or asked
         if not self._asks:
             if not usual and asked:
                 raise CommandFailed(
@@ -183,7 +185,7 @@ class Setup:
 
     def _untraded(self, symbols: Sequence[str]) -> dict[str, str]:
         """Those of the symbols that the venue does not trade, each with why; it is asked."""
-        if not symbols:
+        if not symbols or self._settings.is_canned:
             return {}
         try:
             return self._asked(symbols).untraded

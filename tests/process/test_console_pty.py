@@ -155,8 +155,16 @@ def stall(terminal: Terminal) -> str:
             terminal.press("ctrl+l")
         return terminal.unread() >= FULL
 
+    shown = ""
+
+    def is_still() -> bool:
+        nonlocal shown
+        before, shown = shown, terminal.text
+        return shown == before
+
     terminal.wait_for(is_full, "the pty is full")
-    return terminal.text
+    terminal.wait_for(is_still, "what had been read is drawn")
+    return shown
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
