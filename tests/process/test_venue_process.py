@@ -12,7 +12,7 @@ from tests.console.program import Program
 from tests.process.servers import Server, is_priced, is_protected, links, until_ready
 from tests.process.test_venue_kill import CASES
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("name", CASES)
