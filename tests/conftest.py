@@ -1,8 +1,12 @@
-"""What every test shares: hypothesis without wall-clock deadlines, and the recorded markets."""
+"""What every test shares: hypothesis without wall-clock deadlines, the arithmetic of the process,
+and the recorded markets."""
 
 import gc
 import os
+from collections.abc import Generator
+from decimal import Context, getcontext, setcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +27,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     again was a third of what a seed of the simulators costs."""
     gc.collect()
     gc.freeze()
+
+
+def _arithmetic(context: Context) -> Any:
+    return context.prec, context.rounding, dict(context.traps), context.Emin, context.Emax
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """No test, and no library that it calls, changes how the process computes with Decimal: money
+    would be rounded another way from then on, in every account."""
+    context = getcontext()
+    before, kept = _arithmetic(context), context.copy()
+    result = yield
+    after = _arithmetic(context)
+    if after != before:
+        setcontext(kept)
+        pytest.fail(f"{item.nodeid} left the arithmetic of the process as {after}, not {before}")
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ to keep to limits (research/venues.md §1.3, §1.4). Numbers stay the text that 
 import json
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from decimal import localcontext
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -213,7 +214,10 @@ class Client:
         call = _Call(urgent=urgent)
         token = _CALL.set(call)
         try:
-            return await getattr(self.exchange, method)(*given)
+            # ccxt sets how this process rounds, and what of it raises, whenever it writes a number
+            # (ccxt/base/decimal_to_precision.py): only its own call may compute so.
+            with localcontext():
+                return await getattr(self.exchange, method)(*given)
         except BrokerError:
             raise
         except Exception as error:  # ccxt's own, and whatever it stumbles over in an answer

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from decimal import Decimal
+from decimal import Decimal, getcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,18 @@ async def lab(server: BinanceServer) -> AsyncIterator[Lab]:
 def said(code: int, status: int = 400) -> dict[str, Any]:
     """What a fault answers with."""
     return {"body": f'{{"code": {code}, "msg": "said so"}}', "status": status}
+
+
+async def test_the_engine_goes_on_to_compute_as_it_did(server: BinanceServer, lab: Lab) -> None:
+    """ccxt sets the rounding of the process, and a trap, with each number that it writes: figures
+    of every account were rounded another way from the first order on."""
+    context = getcontext()
+    before = context.rounding, dict(context.traps), context.prec
+    server.exchange.set_price(SYMBOL.replace("-", ""), D(100))
+    await lab.submit("a", "BUY", "0.105", limit="95.25")
+    await lab.submit("b", "BUY", "0.105")
+    await lab.until("b", OrderStatus.FILLED)
+    assert (context.rounding, dict(context.traps), context.prec) == before
 
 
 # --- an answer that is lost, and a request that is
