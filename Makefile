@@ -44,7 +44,7 @@ typing: $(STAMP)
 # as processes: about seven minutes.
 kill-states: $(STAMP)
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m long tests/process/test_kill_matrix.py \
-	  tests/process/test_venue_kill.py tests/process/test_venue_process.py $(ARGS)
+	  tests/process/test_venue_kill.py $(ARGS)
 
 # Each version in an environment of its own; one that is not here, or does not start, is named.
 test-all:

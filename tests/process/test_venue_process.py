@@ -12,7 +12,7 @@ from tests.console.program import Program
 from tests.process.servers import Server, is_priced, is_protected, links, until_ready
 from tests.process.test_venue_kill import CASES
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -60,9 +60,10 @@ def test_P05_a_venue_that_is_killed_and_started_again_has_its_books_and_is_trade
 
 
 def _resting(program: Program) -> list[str]:
-    """The entries that work."""
+    """The entries of which the venue has said that it works them."""
     rows = program.ask("status")["orders"]
-    return [row["client_order_id"] for row in rows if row["purpose"] == "MANUAL"]
+    works = [row for row in rows if row["purpose"] == "MANUAL" and row["status"] == "NEW"]
+    return [row["client_order_id"] for row in works]
 
 
 def _held(program: Program) -> Decimal:
