@@ -112,6 +112,17 @@ def test_the_engine_names_no_venue(root: Path) -> None:
     assert published == PUBLISHED
 
 
+def test_the_console_names_no_venue(root: Path) -> None:
+    """What is said of one venue and no other is declared by its settings, or by its guide."""
+    venues = set(FACTORIES) - {"paper"}
+    found: dict[str, set[str]] = {}
+    for path in (root / "console").rglob("*.py"):
+        if names := {name for name in named(path.read_text()) if words(name) & venues}:
+            found[str(path.relative_to(root))] = names
+    # The example of a route in a new config.
+    assert found == {"console/cli/settings.py": {"binance"}}
+
+
 @pytest.mark.parametrize("folder", ["engine", "brokers", "storage", "themes"])
 def test_textual_is_named_only_in_the_console(root: Path, folder: str) -> None:
     importing = re.compile(r"^\s*(?:from|import)\s+textual\b", re.MULTILINE)

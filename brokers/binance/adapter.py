@@ -24,7 +24,7 @@ from brokers.binance.terms import TIMES_IN_FORCE, parameters, refuse_time_in_for
 from brokers.binance.trades import Trades
 from brokers.binance.wire import Execution, KeyRow, Taken, fill_of_trade, order_of, report_of
 from brokers.inbox import AccountInbox
-from brokers.net.identity import LIVE, UNTOLD, Claim, Identity, Rights
+from brokers.net.identity import UNTOLD, Claim, Identity, Rights
 from brokers.net.unsent import nothing_sent_yet
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
@@ -93,7 +93,7 @@ class BinanceBroker:
         processes."""
         self._name = name
         self._identity = Identity(name, settings, claim)
-        self._is_live = settings.environment == LIVE
+        self._is_live = settings.is_live
         self._client = client
         self._symbols = symbols
         self._inbox = AccountInbox(name, clock)

@@ -23,7 +23,7 @@ from brokers.ccxt.orders import OrderDesk
 from brokers.ccxt.settings import CcxtConfig
 from brokers.ccxt.wire import Listing, ours, theirs
 from brokers.inbox import AccountInbox
-from brokers.net.identity import LIVE, Claim, Identity
+from brokers.net.identity import Claim, Identity
 from brokers.net.numbers import time_of_millis
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
@@ -131,7 +131,7 @@ class CcxtBroker:
             if self._is_connected:
                 return
             await self._hang_up()
-            if self._settings.environment == LIVE:
+            if self._settings.is_live:
                 raise AuthFailed(
                     f"[brokers.{self._name}] {self._client.name} does not say by ccxt whose "
                     "account it is, so that account_id cannot be checked: real money is refused"

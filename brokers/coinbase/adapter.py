@@ -25,7 +25,7 @@ from brokers.coinbase.stream import HEARTBEATS, Channels, Message
 from brokers.coinbase.symbols import Assets
 from brokers.coinbase.wire import Permissions, UserEvent
 from brokers.inbox import AccountInbox
-from brokers.net.identity import LIVE, Claim, Identity, Rights
+from brokers.net.identity import Claim, Identity, Rights
 from brokers.net.numbers import time_of
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
@@ -111,7 +111,7 @@ class CoinbaseBroker:
         self._secret = secret
         self._nonce = nonce
         self._assets = assets
-        self._is_live = settings.environment == LIVE
+        self._is_live = settings.is_live
         self._portfolio = ""
         self._connected = False
         self._connecting = asyncio.Lock()

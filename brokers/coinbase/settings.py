@@ -34,4 +34,4 @@ class CoinbaseConfig(RealVenueConfig):
     @property
     def key_variables(self) -> tuple[str, ...]:
         """The sandbox asks for none."""
-        return super().key_variables if self.environment == "live" else ()
+        return super().key_variables if self.is_live else ()

@@ -6,7 +6,6 @@ from brokers import PriceSource, VenueSetup
 from brokers.coinbase.adapter import CoinbaseBroker
 from brokers.coinbase.market import CoinbaseMarket
 from brokers.coinbase.symbols import Assets
-from brokers.net.identity import LIVE
 
 LIVE_REST = "https://api.coinbase.com"
 SANDBOX_REST = "https://api-sandbox.coinbase.com"
@@ -34,7 +33,7 @@ def open_coinbase(plan: VenueSetup) -> CoinbaseConnection:
     sandbox too, which has none: nothing but a name is told for them.
     """
     settings = plan.settings
-    stands = LIVE_REST if settings.environment == LIVE else SANDBOX_REST
+    stands = LIVE_REST if settings.is_live else SANDBOX_REST
     symbols = tuple(plan.market.symbols)
     broker = CoinbaseBroker(
         plan.name,

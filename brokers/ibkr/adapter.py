@@ -23,7 +23,7 @@ from brokers.ibkr.symbols import Symbols
 from brokers.ibkr.words import TYPES, WORDS
 from brokers.inbox import AccountInbox
 from brokers.net.budget import Budget
-from brokers.net.identity import LIVE, Claim, Identity
+from brokers.net.identity import Claim, Identity
 from brokers.net.numbers import written
 from brokers.net.unsent import nothing_sent_yet
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
@@ -221,7 +221,7 @@ class IbkrBroker:
             )
         found = wanted if wanted in accounts else next(iter(accounts), "")
         is_paper = found.upper().startswith("D")
-        if is_paper == (self._settings.environment == LIVE):
+        if is_paper == self._settings.is_live:
             kind = "a paper account" if is_paper else "an account of real money"
             raise AuthFailed(
                 f'[brokers.{self._name}] environment = "{self._settings.environment}", and TWS at '

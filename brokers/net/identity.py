@@ -9,8 +9,6 @@ from brokers import unclaimed
 from engine.config.venue import RealVenueConfig
 from engine.ports import AuthFailed
 
-LIVE = "live"
-
 Claim = Callable[[str, str], Awaitable[None]]
 """Keeps an account for this process: its name under `[brokers]`, and its id as the venue answers.
 Raises AuthFailed where another process has it."""
@@ -55,7 +53,7 @@ class Identity:
         whoever gets hold of it empties the account, and nothing here needs that right (P-47).
         """
         confirm_account(self._name, self._settings, answered)
-        if rights.withdraw and self._settings.environment == LIVE:
+        if rights.withdraw and self._settings.is_live:
             raise AuthFailed(
                 f"[brokers.{self._name}] the key of account {answered} may withdraw "
                 f"({rights.words}): with real money only a key without that right is allowed"
@@ -77,7 +75,7 @@ def confirm_account(name: str, settings: RealVenueConfig, answered: str) -> None
     Raises AuthFailed: nothing may be sent to an account that nobody named.
     """
     wanted = settings.account_id
-    if not wanted and settings.environment == LIVE:
+    if not wanted and settings.is_live:
         raise AuthFailed(
             f"[brokers.{name}] account_id is missing: real money needs it, and the venue answers "
             f"with {answered}"

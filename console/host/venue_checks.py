@@ -98,14 +98,11 @@ async def _leave(connection: Connection) -> None:
 def _place(plan: VenueSetup) -> Diagnosis:
     """Which environment is asked, and where; the config was refused where the two disagree."""
     settings = plan.settings
-    where = ", ".join(f"{key} {url}" for key, url in settings.addresses.items())
+    world = f"{plan.kind}, {settings.environment}"
     if not settings.is_at_venue:
-        text = f"{plan.kind}, {settings.environment}, not at the venue's own addresses: {where}"
+        text = f"{world}, not at the venue's own addresses: {settings.asked_at}"
         return Diagnosis(None, text, settings.environment)
-    if plan.kind == "ibkr":
-        where = f"{settings.host} port {settings.port}; that a TWS answers there is not shown"
-    text = f"{plan.kind}, {settings.environment}, {where or 'the addresses of the venue'}"
-    return Diagnosis(True, text, settings.environment)
+    return Diagnosis(True, f"{world}, {settings.asked_at}", settings.environment)
 
 
 async def _link(plan: VenueSetup, broker: Broker) -> Diagnosis:

@@ -16,6 +16,7 @@ from engine.config.model import Config
 from engine.config.profiles import PROFILES, ROWS
 from engine.config.render import written
 from engine.config.venue import (
+    LIVE,
     BrokersConfig,
     RealVenueConfig,
     SimulatedVenueConfig,
@@ -233,7 +234,7 @@ def environments(config: Config) -> Iterator[Problem]:
     """No live broker in paper mode, and none but live brokers in live mode (X-30)."""
     for name in config.brokers.names:
         environment = config.brokers.environment_of(name)
-        if config.mode is Mode.PAPER and environment == "live":
+        if config.mode is Mode.PAPER and environment == LIVE:
             kind = config.brokers.kinds[config.brokers.kind_of(name)]
             default = kind.settings.model_fields["environment"].default
             key = ("brokers", name, "environment")
@@ -254,7 +255,7 @@ def _not_live(config: Config, name: str) -> Iterator[Problem]:
         key = ("brokers", name, "environment")
         others = f"another kind of venue: {kind} is not traded live yet"
         yield Problem(key, settings.environment, others)
-    elif settings.environment != "live":
+    elif not settings.is_live:
         key = ("brokers", name, "environment")
         yield Problem(key, settings.environment, '"live" while mode is "live"')
     elif not settings.account_id:
@@ -277,7 +278,7 @@ def places(config: Config) -> Iterator[Problem]:
             there = [one for one, hosts in settings.hosts.items() if host_of(url) in hosts]
             if there and settings.environment not in there:
                 yield Problem(("brokers", name, key), url, f"{wanted}: it is {there[0]}")
-            elif settings.environment != "live" and settings.may_be_live(url):
+            elif not settings.is_live and settings.may_be_live(url):
                 yield Problem(("brokers", name, key), url, f"{wanted}: it may be live")
 
 

@@ -7,7 +7,7 @@ hands the loader every kind there is. Nothing in the engine knows which those ar
 from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import ip_address
-from typing import ClassVar
+from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,9 @@ from engine.config.kinds import FilePath, OptionalName
 from engine.config.section import Section
 from engine.domain.instrument import AssetClass
 from engine.domain.money import ZERO
+
+LIVE: Final = "live"
+"""The environment of real money, at every venue."""
 
 
 def host_of(url: str) -> str:
@@ -91,7 +94,22 @@ class RealVenueConfig(VenueConfig):
     """Whether what is traded there was never shown for the venue itself, not even by a local
     server of its protocol."""
 
+    proof_left: ClassVar[str] = ""
+    """What a dry run cannot show of the venue's identity, as it is told in its report: "" where
+    the addresses are the venue's own, and so show it."""
+
     environment: str = Field(description='"live" is real money')
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real money is traded there."""
+        return self.environment == LIVE
+
+    @property
+    def asked_at(self) -> str:
+        """Where the venue is asked, in words: the addresses that the table states, else its own."""
+        stated = ", ".join(f"{key} {url}" for key, url in self.addresses.items())
+        return stated or "the addresses of the venue"
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -120,7 +138,7 @@ class RealVenueConfig(VenueConfig):
     def may_be_live(self, url: str) -> bool:
         """Whether an address may be the venue's live environment: its host lies in the domain of a
         live one, and is none that is known to serve this account's environment."""
-        host, live = host_of(url), self.hosts.get("live", frozenset())
+        host, live = host_of(url), self.hosts.get(LIVE, frozenset())
         known = self.shared_hosts | self.hosts.get(self.environment, frozenset())
         return host not in known and _domain(host) in set(map(_domain, live))
 

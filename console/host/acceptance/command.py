@@ -133,9 +133,8 @@ def checked(config: Config, name: str, symbol: str) -> str:
         text = f'--broker "{name}": allowed is {", ".join(opened(config))}.'
         raise CommandFailed(ExitCode.USAGE, text, "INVALID_INPUT")
     settings = config.brokers.of(name)
-    if config.mode is not Mode.PAPER or (
-        isinstance(settings, RealVenueConfig) and settings.environment == "live"
-    ):
+    is_live = isinstance(settings, RealVenueConfig) and settings.is_live
+    if config.mode is not Mode.PAPER or is_live:
         text = f"{name} is live: a dry run places orders on paper or in a test environment only."
         raise CommandFailed(ExitCode.REFUSED, text, "LIVE")
     if isinstance(settings, RealVenueConfig):
@@ -234,8 +233,8 @@ def _report(
     at_venue = real is not None and real.is_at_venue
     criteria = judged(run)
     missing = list(NOT_SHOWN)
-    if kind == "ibkr":
-        missing.append("that the program which answered at host and port is a TWS")
+    if real is not None and real.proof_left:
+        missing.append(real.proof_left)
     elif real is not None and not at_venue:
         missing.append("the venue itself: its addresses in the config are others than its own")
     if len(run.trades) < 100:
