@@ -9,12 +9,14 @@ import msgspec
 from brokers.coinbase.keys import Key
 from brokers.coinbase.refusals import refusal
 from brokers.coinbase.venue_time import VenueTime
-from brokers.coinbase.wire import PATH, ServerTime
 from brokers.net.budget import Budget
 from brokers.net.numbers import number, time_of_millis
 from brokers.net.rest import Answer, Request, Rest
 from engine.domain.instant import Nanos
 from engine.ports import Ambiguous, Clock
+
+PATH: Final = "/api/v3/brokerage"
+"""What the path of every request begins with."""
 
 PRIVATE: Final = 30
 PUBLIC: Final = 10
@@ -24,6 +26,10 @@ LONGEST_LIST: Final = 1_000
 """So many pages make a list at most; a longer one is a venue that goes round in circles."""
 
 Query = Sequence[tuple[str, str]]
+
+
+class ServerTime(msgspec.Struct, frozen=True):
+    epochMillis: Any = None  # noqa: N815 - the venue's name
 
 
 class Page(Protocol):

@@ -6,15 +6,13 @@ has jumped further than that. Such an order is told as a stop again (`is_wide`).
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from brokers.coinbase.products import Product
 from brokers.net.numbers import written
 from engine.domain.money import ONE, is_multiple, is_positive, plain
 from engine.domain.order import OrderTerms, OrderType, Side, TimeInForce
 from engine.ports import Rejected
-
-if TYPE_CHECKING:
-    from brokers.coinbase.products import Product
 
 STOP_REACH: Final = Decimal("0.05")
 """How far beyond its stop the limit of a stop order lies, as a fraction of the stop."""
@@ -26,7 +24,7 @@ _LIMITS: Final = {
 }
 
 
-def order_body(order: OrderTerms, product: "Product") -> dict[str, Any]:
+def order_body(order: OrderTerms, product: Product) -> dict[str, Any]:
     """The body that places an order. Raises Rejected for what the venue would refuse by its own
     rules of grid and size, with the number and what is allowed."""
     if order.side is Side.SELL_SHORT:
@@ -66,7 +64,7 @@ def is_wide(stop: Decimal, limit: Decimal, side: Side, tick: Decimal | None = No
     return is_positive(tick) and limit == wide_limit(stop, side, tick)
 
 
-def _configuration(order: OrderTerms, product: "Product") -> dict[str, dict[str, Any]]:
+def _configuration(order: OrderTerms, product: Product) -> dict[str, dict[str, Any]]:
     size = {"base_size": written(order.quantity)}
     match order.type:
         case OrderType.MARKET:
@@ -106,7 +104,7 @@ def _price(price: Decimal | None) -> str:
     return written(price)
 
 
-def _check_quantity(order: OrderTerms, product: "Product") -> None:
+def _check_quantity(order: OrderTerms, product: Product) -> None:
     quantity = order.quantity
     _check_grid("quantity", quantity, product.lot, "INVALID_SIZE_PRECISION")
     if quantity < product.smallest:
@@ -123,7 +121,7 @@ def _check_quantity(order: OrderTerms, product: "Product") -> None:
         )
 
 
-def _check_amount(order: OrderTerms, product: "Product") -> None:
+def _check_amount(order: OrderTerms, product: Product) -> None:
     price = order.limit_price or order.stop_price
     if price is None or not product.smallest_amount:
         return

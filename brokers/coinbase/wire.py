@@ -16,8 +16,6 @@ from engine.domain.account import VenueOrder
 from engine.domain.money import ZERO, is_positive
 from engine.domain.order import Fill, Liquidity, OrderStatus, OrderType, Side, TimeInForce
 
-PATH: Final = "/api/v3/brokerage"
-
 _S = OrderStatus
 STATUSES: Final[Mapping[str, OrderStatus]] = {
     "PENDING": _S.PENDING_NEW,
@@ -97,10 +95,6 @@ class Permissions(msgspec.Struct, frozen=True):
     can_transfer: bool = True
     """To send coins away; a venue that does not deny it may allow it."""
     portfolio_uuid: str = ""
-
-
-class ServerTime(msgspec.Struct, frozen=True):
-    epochMillis: Any = None  # noqa: N815 - the venue's name
 
 
 class Order(msgspec.Struct, frozen=True):
