@@ -23,7 +23,7 @@ class ConsoleTask:
 
     def __init__(
         self,
-        plan: Launch,
+        launch: Launch,
         engine: Engine,
         *,
         is_ending: Callable[[], bool],
@@ -31,9 +31,9 @@ class ConsoleTask:
     ) -> None:
         """`is_ending` tells whether the process ends already; `stop` ends it in order, for a
         reason."""
-        self._look = plan.config.console
-        self._folder = plan.folder
-        self._tether = plan.tether
+        self._look = launch.config.console
+        self._folder = launch.folder
+        self._tether = launch.tether
         self._engine = engine
         self._is_ending = is_ending
         self._stop = stop

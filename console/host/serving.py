@@ -38,7 +38,7 @@ def run(
     config = host.config()
     folder = host.make_state_dir()
     without = headless or not has_terminal()
-    plan = Launch(
+    launch = Launch(
         config,
         folder,
         headless=without,
@@ -48,34 +48,34 @@ def run(
         tether=tether,
     )
     told = "there is no terminal: the engine runs without the console"
-    return locked(host, plan, warning=told if without and not headless else "")
+    return locked(host, launch, warning=told if without and not headless else "")
 
 
-def locked(host: Host, plan: Launch, *, warning: str = "") -> int:
-    """Serve the plan with the locks of its accounts and a log. Raises CommandFailed."""
+def locked(host: Host, launch: Launch, *, warning: str = "") -> int:
+    """Serve the launch with the locks of its accounts and a log. Raises CommandFailed."""
     forbid_core_dumps()
-    config, folder = plan.config, plan.folder
-    with account_locks(host, config, folder), claims_of(host, config, folder) as plan.claims:
-        logging_ = _start_logs(host, plan)
+    config, folder = launch.config, launch.folder
+    with account_locks(host, config, folder), claims_of(host, config, folder) as launch.claims:
+        logging_ = _start_logs(host, launch)
         try:
             if warning:
                 _log.warning("%s", warning)
-            return serve(plan)
+            return serve(launch)
         finally:
             logging_.finish()
 
 
-def serve(plan: Launch) -> int:
-    """Runs the plan on a loop of its own; the account lock is held. Raises CommandFailed."""
-    with in_sentences(plan.config):
-        demand_followable(plan.config)
-        bars = _bars(plan.config)
-        if bars is not None and plan.config.market.speed == 0:
+def serve(launch: Launch) -> int:
+    """Runs the launch on a loop of its own; the account lock is held. Raises CommandFailed."""
+    with in_sentences(launch.config):
+        demand_followable(launch.config)
+        bars = _bars(launch.config)
+        if bars is not None and launch.config.market.speed == 0:
             from console.host.headless import serve_fast
 
             settle_collector()
-            return serve_fast(plan.config, plan.folder, bars)
-        return asyncio.run(Supervisor(plan, bars).live())
+            return serve_fast(launch.config, launch.folder, bars)
+        return asyncio.run(Supervisor(launch, bars).live())
 
 
 def _bars(config: Config) -> BarFile | None:
@@ -84,12 +84,12 @@ def _bars(config: Config) -> BarFile | None:
     return check_bars(Path(config.market.file), not_after=time.time_ns())
 
 
-def _start_logs(host: Host, plan: Launch) -> logs.Logs:
+def _start_logs(host: Host, launch: Launch) -> logs.Logs:
     try:
         level = logs.level_of(host.environ)
-        return logs.start(file=plan.folder / wiring.LOG, stderr=plan.headless, level=level)
+        return logs.start(file=launch.folder / wiring.LOG, stderr=launch.headless, level=level)
     except logs.LogSettingError as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "LOG_LEVEL") from error
     except OSError as error:
-        text = f"The log {plan.folder / wiring.LOG} cannot be written: {error.strerror or error}."
+        text = f"The log {launch.folder / wiring.LOG} cannot be written: {error.strerror or error}."
         raise CommandFailed(ExitCode.FAILED, text, "LOG") from error

@@ -59,9 +59,9 @@ _log = logging.getLogger("console.host.supervisor")
 class Supervisor:
     """One process on one loop."""
 
-    def __init__(self, plan: Launch, bars: BarFile | None = None) -> None:
+    def __init__(self, launch: Launch, bars: BarFile | None = None) -> None:
         """`bars` is the checked file of a replayed market."""
-        self.plan = plan
+        self.launch = launch
         self._bars = bars
         self._ending = asyncio.Event()
         self._reason = ""
@@ -74,27 +74,27 @@ class Supervisor:
         settle_task_factory(loop)
         settle_threads()
         clock = self._clock()
-        latch = FileLatch(self.plan.folder)
+        latch = FileLatch(self.launch.folder)
         house = wiring.build(
-            self.plan.config,
+            self.launch.config,
             clock=clock,
-            state_dir=self.plan.folder,
+            state_dir=self.launch.folder,
             version=version(),
             latch=latch,
             bars=self._bars,
-            claim=unclaimed if self.plan.claims is None else self.plan.claims.claim,
+            claim=unclaimed if self.launch.claims is None else self.launch.claims.claim,
         )
         if house.warning:
             _log.warning("%s", house.warning)
-        if against := against_live(self.plan.config, house.engine.book, time.time_ns()):
+        if against := against_live(self.launch.config, house.engine.book, time.time_ns()):
             house.close()
             text = f"Real money is not traded: {'; '.join(against)}."
             raise CommandFailed(ExitCode.REFUSED, text, "NOT_SIGNED_OFF")
         report = KillReport(house.engine.world)
         house.engine.subscribe(cry)
-        operations = Operations(house.engine, self.plan.config, report, self.stop)
+        operations = Operations(house.engine, self.launch.config, report, self.stop)
         control = ControlServer(
-            self.plan.folder / wiring.SOCKET,
+            self.launch.folder / wiring.SOCKET,
             loop=loop,
             handler=operations,
             gate=house.engine.gate,
@@ -109,7 +109,7 @@ class Supervisor:
             try:
                 control.start()
             except OSError as error:
-                path = self.plan.folder / wiring.SOCKET
+                path = self.launch.folder / wiring.SOCKET
                 text = f"The control socket {path} cannot be made: {error.strerror or error}."
                 raise CommandFailed(ExitCode.FAILED, text, "CONTROL") from error
             return await self._run(house, operations, clock)
@@ -120,34 +120,34 @@ class Supervisor:
 
     async def _run(self, house: wiring.House, operations: Operations, clock: Clock) -> int:
         engine = house.engine
-        if self.plan.claims is None:
+        if self.launch.claims is None:
             await engine.start()
         else:
-            await started(engine, self.plan.claims)
+            await started(engine, self.launch.claims)
         operations.started()
-        if self.plan.headless:
+        if self.launch.headless:
             settle_collector()
         else:
             # what the console loads and shows first is no garbage either
             asyncio.get_running_loop().call_later(SHOWN_SECONDS, settle_collector)
-        _log.info("trading on %s", self.plan.folder)
+        _log.info("trading on %s", self.launch.folder)
         if (halt := engine.book.data.halt) is not None:
             _log.warning("HALTED by %s: %s; only `resume` clears it", halt.by, halt.reason)
         running = asyncio.create_task(engine.run(), name="engine")
         beside = [asyncio.create_task(self._watch_end(house, clock), name="end")]
-        named = self.plan.config.signals.file
+        named = self.launch.config.signals.file
         if named:
-            self._follower = SignalFile(Path(named), self.plan.folder)
+            self._follower = SignalFile(Path(named), self.launch.folder)
             work = self._follower.follow(engine, clock)
             beside.append(asyncio.create_task(work, name="signals"))
-        if not self.plan.headless:
+        if not self.launch.headless:
             self._console = ConsoleTask(
-                self.plan, engine, is_ending=self._ending.is_set, stop=self.stop
+                self.launch, engine, is_ending=self._ending.is_set, stop=self.stop
             )
             self._console.watch()
             beside.append(asyncio.create_task(self._console.run(), name="console"))
-        if self.plan.task is not None:
-            work = self._done_then_over(self.plan.task(house, clock))
+        if self.launch.task is not None:
+            work = self._done_then_over(self.launch.task(house, clock))
             beside.append(asyncio.create_task(work, name="work"))
         for task in beside:
             task.add_done_callback(partial(self._ended_beside, engine))
@@ -216,7 +216,7 @@ class Supervisor:
         Raises CommandFailed where it stays behind and nobody has accepted that; the journal would
         run backward, and with it the day's loss and every deadline.
         """
-        if self.plan.accept_clock:
+        if self.launch.accept_clock:
             return
         for _ in range(CLOCK_WAITS):
             if clock.now() >= last:
@@ -234,7 +234,7 @@ class Supervisor:
     def _clock(self) -> Clock:
         if self._bars is None:
             return SteadyClock(SystemClock())
-        return ScaledClock(self._bars.start, self.plan.config.market.speed)
+        return ScaledClock(self._bars.start, self.launch.config.market.speed)
 
     # --- the ends ---------------------------------------------------------------------------------
 
@@ -253,12 +253,12 @@ class Supervisor:
     async def _watch_end(self, house: wiring.House, clock: Clock) -> None:
         """`--for` counts from here; `--until-idle` ends once nothing more can come."""
         began = clock.monotonic()
-        plan, engine = self.plan, house.engine
+        launch, engine = self.launch, house.engine
         while True:
             passed = (clock.monotonic() - began) / 1e9
-            if plan.seconds is not None and passed >= plan.seconds:
+            if launch.seconds is not None and passed >= launch.seconds:
                 self.stop("its time is over")
-            if plan.until_idle and self._is_over(engine, clock) and not self._lines_wait():
+            if launch.until_idle and self._is_over(engine, clock) and not self._lines_wait():
                 self.stop("nothing more can come")
             await asyncio.sleep(LOOK_SECONDS)
 
