@@ -32,17 +32,8 @@ from brokers.okx.terms import (
     refuse_wrong,
     stop_body,
 )
-from brokers.okx.wire import (
-    TRIGGERED,
-    AckRow,
-    AlgoRow,
-    BalanceRow,
-    ConfigRow,
-    IndexRow,
-    OrderRow,
-    order_of,
-    stop_of,
-)
+from brokers.okx.translation import order_of, stop_of
+from brokers.okx.wire import TRIGGERED, AckRow, AlgoRow, BalanceRow, ConfigRow, IndexRow, OrderRow
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
 from engine.domain.instant import Nanos

@@ -10,7 +10,8 @@ from brokers.net.numbers import time_of_millis
 from brokers.okx.client import Client
 from brokers.okx.places import Parent, Places
 from brokers.okx.refusals import is_no_order
-from brokers.okx.wire import AlgoRow, FillRow, OrderRow, fill_of_row, order_of, stop_of
+from brokers.okx.translation import fill_of_row, order_of, stop_of
+from brokers.okx.wire import AlgoRow, FillRow, OrderRow
 from engine.domain.account import VenueOrder
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Fill

@@ -15,7 +15,8 @@ import msgspec
 from brokers.inbox import AccountInbox
 from brokers.net.numbers import number, number_or_none
 from brokers.okx.lists import Lists
-from brokers.okx.wire import AlgoRow, OrderRow, fill_of_event, report_of, report_of_stop
+from brokers.okx.translation import fill_of_event, report_of, report_of_stop
+from brokers.okx.wire import AlgoRow, OrderRow
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import Fill

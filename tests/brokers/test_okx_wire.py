@@ -17,6 +17,14 @@ from brokers.okx.client import stamp
 from brokers.okx.hosts import hosts_of
 from brokers.okx.settings import OkxConfig
 from brokers.okx.stream import StreamEnded, read
+from brokers.okx.translation import (
+    fill_of_event,
+    fill_of_row,
+    order_of,
+    report_of,
+    report_of_stop,
+    stop_of,
+)
 from brokers.okx.wire import (
     STATES,
     AlgoRow,
@@ -26,12 +34,6 @@ from brokers.okx.wire import (
     Message,
     OrderRow,
     Reply,
-    fill_of_event,
-    fill_of_row,
-    order_of,
-    report_of,
-    report_of_stop,
-    stop_of,
 )
 from engine.domain.order import Liquidity, OrderStatus, OrderType, Side, TimeInForce
 from engine.ports import Ambiguous, AuthFailed, MarketClosed, NotSent, Rejected, Throttled
