@@ -4,14 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from brokers.net.numbers import NAN, number, number_or_none, price_or_none, time_of_millis
-from brokers.okx.wire import (
-    SIDES,
-    SOURCES,
-    TRIGGERED,
-    AlgoRow,
-    FillRow,
-    OrderRow,
-)
+from brokers.okx.wire import SIDES, SOURCES, TRIGGERED, AlgoRow, FillRow, OrderRow
 from engine.domain.account import VenueOrder
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO

@@ -144,8 +144,8 @@ async def test_an_order_that_this_process_saw_is_found_without_reading_lists(
 async def test_an_order_that_may_be_older_than_all_lists_is_not_said_to_be_unknown(
     server: OandaServer, lab: OandaLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brokers.oanda.adapter.ORDERS_AT_ONCE", 1)
-    monkeypatch.setattr("brokers.oanda.adapter.PAGES", 2)
+    monkeypatch.setattr("brokers.oanda.listed.ORDERS_AT_ONCE", 1)
+    monkeypatch.setattr("brokers.oanda.listed.PAGES", 2)
     await lab.start()
     for n in range(3):
         await lab.submit(f"o{n}")
