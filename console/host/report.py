@@ -33,7 +33,6 @@ class Tally:
         self.drawdown = ZERO
         self.ends: list[tuple[Decimal, Decimal]] = []
         """Equity at the start and the end of each accounting day."""
-        self.verdicts: dict[str, str] = {}
 
     def observe(self, record: ev.Record) -> None:
         """Takes one event into account."""

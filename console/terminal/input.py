@@ -149,8 +149,6 @@ class TerminalInput(threading.Thread):
         self._stopping = threading.Event()
         self.errors = 0
         """Sequences the parser could not read."""
-        self.pastes_given_up = 0
-        """Pastes whose end never came."""
 
     def stop(self, timeout: float) -> bool:
         """End the thread; False if it still runs after `timeout`."""
@@ -209,7 +207,6 @@ class TerminalInput(threading.Thread):
         if self._paste.expired():
             self._paste.reset()
             self._parser = XTermParser(self._debug)
-            self.pastes_given_up += 1
 
     def _parse(self, text: str | None) -> None:
         """Feed the parser, or with None let its time-outs pass; an error costs one sequence."""

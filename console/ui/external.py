@@ -10,7 +10,6 @@ from typing import Final
 
 from rich.cells import get_character_cell_size
 from rich.segment import Segment
-from rich.text import Text
 from textual.color import Color
 from textual.content import Content
 from textual.filter import LineFilter
@@ -24,11 +23,6 @@ CLIPBOARD_LIMIT: Final = 100_000
 def literal(text: str, limit: int = TEXT_LIMIT) -> Content:
     """`text` as content for a widget: no markup, no control characters, at most `limit` long."""
     return Content(clean_text(text, limit))
-
-
-def literal_text(text: str, style: str = "", limit: int = TEXT_LIMIT) -> Text:
-    """The same for widgets that take rich text, such as the cells of a history table."""
-    return Text(clean_text(text, limit), style=style, end="")
 
 
 class ExternalTextFilter(LineFilter):

@@ -91,8 +91,6 @@ class Pump:
         self._rests_until = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._loop: Timers | None = None
-        self.paints = 0
-        """Panes painted so far."""
         self.failures = 0
         """Paints that raised."""
 
@@ -208,4 +206,3 @@ class Pump:
             entry.failed = True
             return
         entry.failed = False
-        self.paints += 1

@@ -371,11 +371,6 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         return self.execution_id.startswith(ASSUMED)
 
     @property
-    def undated(self) -> "Fill":
-        """The same fill of a venue that gives no time."""
-        return msgspec.structs.replace(self, time=0)
-
-    @property
     def content(self) -> str:
         """The key with what the fill says; a fill of one key that says something else is false."""
         (content,) = self.contents_at((self.time,))

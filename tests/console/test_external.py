@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from rich.segment import Segment
 from textual.color import Color
 from textual.widget import Widget
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import Input, Static
 from textual.widgets._toast import Toast
 
-from console.ui.external import ExternalTextFilter, literal, literal_text
+from console.ui.external import ExternalTextFilter, literal
 from console.ui.widgets.banner import BannerItem
 from console.ui.widgets.confirm import ConfirmScreen
 from console.ui.widgets.live_table import LiveTable
@@ -92,14 +92,6 @@ def border_title(app: OneApp, text: str) -> Undo:
     return mounted(app, widget)
 
 
-def history(app: OneApp, text: str) -> Undo:
-    table: DataTable[object] = DataTable()
-    undo = mounted(app, table)
-    table.add_column("A", width=60)
-    table.add_row(literal_text(text))
-    return undo
-
-
 def mounted(app: OneApp, widget: Widget) -> Undo:
     app.screen.mount(widget)
     return widget.remove
@@ -114,7 +106,6 @@ WAYS = [
     toast,
     static,
     border_title,
-    history,
 ]
 
 
@@ -179,4 +170,3 @@ def test_the_filter_costs_nothing_where_text_is_safe() -> None:
 
 def test_literals_are_cut_at_the_limit() -> None:
     assert len(literal("a" * 900).plain) == 500
-    assert len(literal_text("a" * 900).plain) == 500

@@ -11,7 +11,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.order import OrderStatus, OrderType, Purpose, Side
+from engine.domain.order import Fill, OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import RunState
 from engine.state.holdings import OLDEST_FILL
 from tests.engine.driver import CoreDriver, kinds, one
@@ -23,6 +23,11 @@ def entered(quantity: int = 10) -> CoreDriver:
     desk.signal(signal("NVDA", entry="100", stop="95"))
     desk.accept(desk.last(Purpose.ENTRY))
     return desk
+
+
+def undated(fill: Fill) -> Fill:
+    """The same fill of a venue that gives no time."""
+    return msgspec.structs.replace(fill, time=0)
 
 
 def alarms(events: list[ev.Event]) -> list[str]:
@@ -349,7 +354,7 @@ def test_X91_a_fill_told_without_a_time_is_the_same_when_it_has_one(price: str, 
     order = desk.last(Purpose.MANUAL)
     desk.accept(order)
     fill = desk.execution(order, 4, "100")
-    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fill.undated)
+    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=undated(fill))
     later = msgspec.structs.replace(fill, price=Decimal(price))
     desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=later)
     assert len(desk.of(ev.OrderFilled)) == taken
@@ -385,7 +390,7 @@ def test_X91_our_own_time_counts_where_the_venue_gives_none_that_can_be(
 def test_A165_a_day_trade_whose_fill_has_no_time_is_not_left_over() -> None:
     desk = entered()
     entry, out = desk.last(Purpose.ENTRY), desk.now
-    desk.report(entry, OrderStatus.FILLED, fill=desk.execution(entry, 150, "100").undated)
+    desk.report(entry, OrderStatus.FILLED, fill=undated(desk.execution(entry, 150, "100")))
     assert desk.held().trade_type.ends_with_session
     desk.accept(desk.last(Purpose.PROTECT))
     desk.quote("NVDA", "100")
@@ -397,6 +402,6 @@ def test_A165_a_day_trade_whose_fill_has_no_time_is_not_left_over() -> None:
     )
     close = desk.last(Purpose.EXIT)
     desk.accept(close)
-    desk.report(close, OrderStatus.FILLED, fill=desk.execution(close, 150, "100").undated)
+    desk.report(close, OrderStatus.FILLED, fill=undated(desk.execution(close, 150, "100")))
     trade = desk.of(ev.PositionClosed)[0].trade
     assert (trade.entry_time, trade.exit_time) == (out, desk.now)
