@@ -18,10 +18,15 @@ LOOK_SECONDS: Final = 0.05
 
 
 def stop(host: Host, *, as_json: bool) -> None:
-    """Ask the engine to end, and wait until its process is gone. Raises CommandFailed."""
+    """Ask the engine to end, and wait until its process is gone; says what no stop covers then.
+
+    Raises CommandFailed.
+    """
+    bare: list[str] = []
     try:
         with connected(host, "stop") as client:
-            pid = int(request(client, "stop", {})["pid"])
+            told = request(client, "stop", {})
+            pid, bare = int(told["pid"]), list(told.get("unprotected", ()))
     except CommandFailed as error:
         if error.exit_code is not ExitCode.NOT_RUNNING:
             raise
@@ -30,9 +35,11 @@ def stop(host: Host, *, as_json: bool) -> None:
         text = f"Process {pid} did not end within {END_SECONDS:g} s; `kill` works."
         raise CommandFailed(ExitCode.FAILED, text, "NO_ANSWER")
     if as_json:
-        document({"stopped": True, "pid": pid})
+        document({"stopped": True, "pid": pid, "unprotected": bare})
     else:
         say(f"The engine (process {pid}) has ended: no entry works, protective stops stay.")
+        for text in bare:
+            say(f"UNPROTECTED: {text}.")
 
 
 def _terminated(host: Host, error: CommandFailed) -> int:

@@ -28,6 +28,7 @@ from console.desk.values import (
     Settings,
     SignalRow,
     Stale,
+    Unattended,
     Unprotected,
 )
 from engine.domain.commands import Kill, PlaceOrder
@@ -177,6 +178,10 @@ class View(Protocol):
 
     def unprotected(self) -> Sequence[Unprotected]:
         """Holdings without a stop for all of them that are not being closed."""
+        ...
+
+    def unattended(self) -> Sequence[Unattended]:
+        """What no stop would cover at its venue if the engine ended now."""
         ...
 
     def stale(self) -> Sequence[Stale]:

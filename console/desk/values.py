@@ -268,6 +268,13 @@ class Unprotected(msgspec.Struct, frozen=True):
     """True where a stop covers a part."""
 
 
+class Unattended(msgspec.Struct, frozen=True):
+    """What no stop covers at its venue once the engine has ended, as a sentence."""
+
+    symbol: str
+    text: str
+
+
 class Stale(msgspec.Struct, frozen=True):
     """A position whose newest price is too old to trade on; `age` is None without a price."""
 

@@ -35,6 +35,7 @@ from console.desk.values import (
     Settings,
     SignalRow,
     Stale,
+    Unattended,
     Unprotected,
 )
 from engine.analytics.open_risk import open_risk
@@ -50,6 +51,7 @@ from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt
 from engine.intake.operator import confirmation
 from engine.plans.kill import cancelled, kept, vanished
+from engine.plans.unattended import unattended
 from engine.state.account import AccountState
 from engine.state.cover import covered
 from engine.state.order import Order
@@ -267,6 +269,10 @@ class WorldView:
             for position in self._book.holdings()
             if position.unprotected_since and position.exiting is None
         ]
+
+    def unattended(self) -> Sequence[Unattended]:
+        """What no stop would cover at its venue if the engine ended now."""
+        return [Unattended(bare.symbol, bare.text) for bare in unattended(self._world)]
 
     def stale(self) -> Sequence[Stale]:
         """Holdings whose newest price is too old to trade on."""

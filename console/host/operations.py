@@ -43,6 +43,7 @@ from engine.domain.result import Result
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import TradeType
 from engine.domain.text import clean_text
+from engine.plans.unattended import unattended
 from engine.runtime.engine import Engine
 from storage.rows import day_row
 
@@ -138,8 +139,9 @@ class Operations:
     async def _stop(self, args: NoArgs) -> Any:
         if self._end is None:
             raise CommandError("REFUSED", "this engine ends with the program that runs it")
+        bare = [one.text for one in unattended(self._engine.world)]
         self._end(f"stopped by {args.by}")
-        return {"stopping": True, "pid": os.getpid()}
+        return {"stopping": True, "pid": os.getpid(), "unprotected": bare}
 
     async def _signal(self, args: SignalArgs) -> Any:
         line = args.signal if args.base64 is None else args.base64

@@ -13,6 +13,7 @@ from engine.domain.run import Phase, Severity, Trigger
 from engine.plans import kill as work
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import is_ending
+from engine.plans.unattended import unattended
 from engine.world import World
 
 
@@ -81,7 +82,10 @@ def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
 
 
 def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
-    """Cancel working entries, keep protective stops, and record the end (C-552)."""
+    """Cancel working entries, keep protective stops, and record the end (C-552).
+
+    What no stop covers from now on is told: nothing watches it any more.
+    """
     for leg in world.waiting_legs():
         yield from withdraw(leg, Code.NOT_SENT, "shutdown")
     for order in tuple(world.orders()):
@@ -89,6 +93,13 @@ def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
             yield ev.CancelRequested(
                 account=order.account, client_order_id=order.client_order_id, reason="shutdown"
             )
+    for bare in unattended(world):
+        yield ev.Alarmed(
+            code="LEFT_UNPROTECTED",
+            severity=Severity.CRITICAL if bare.wanted else Severity.WARNING,
+            subject=bare.symbol,
+            text=f"the engine ends: {bare.text}",
+        )
     yield from mark(world, now, always=True)
     yield from close_day(world, final=False)
     yield ev.PhaseChanged(phase=Phase.STOPPED, reason=given.reason)

@@ -13,6 +13,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
 from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
@@ -154,6 +155,7 @@ class Host:
         engine_class: type[Engine] = Engine,
         instruments: Mapping[str, Instrument] | None = None,
         commission_currency: str = "",
+        reduce_only: bool = True,
         **sections: Any,
     ) -> None:
         wanted = {"profile": "axion_aggressive", "risk": {"max_order_notional": "500000"}}
@@ -185,7 +187,7 @@ class Host:
         self.world = World(
             Book(),
             self.config,
-            {"paper": self.broker.capabilities},
+            {"paper": replace(self.broker.capabilities, reduce_only=reduce_only)},
             instrument_of=self.rules.get,
             sectors={
                 "AAPL": "TECH",

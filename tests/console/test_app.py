@@ -1,6 +1,7 @@
 """Keys to commands: the console over a real engine on the paper venue."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -23,7 +24,8 @@ from console.ui.widgets.confirm import ConfirmScreen
 from console.ui.widgets.live_table import LiveTable
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.commands import Kill
+from engine.domain.commands import Kill, PlaceOrder
+from engine.domain.order import OrderType, Side
 from engine.domain.result import Result
 from engine.domain.run import Flatten, Level, Mode, RunState
 from engine.runtime.engine import Engine
@@ -688,6 +690,30 @@ async def test_the_choice_of_how_to_leave_shows_what_is_true_now() -> None:
             await drawn(app, pilot)
             assert isinstance(app.screen, QuitScreen)
             assert "The engine is HALTED: 3 positions, 3 working orders." in shown(app)
+
+
+def _order(side: Side, quantity: int, **fields: Any) -> PlaceOrder:
+    return PlaceOrder(by="test", symbol="AAPL", side=side, quantity=Decimal(quantity), **fields)
+
+
+async def test_the_choice_of_how_to_leave_names_what_would_have_no_stop() -> None:
+    """Before the choice, in words: the quantity, the symbol, and what rests instead (rule 3)."""
+    async with Host(reduce_only=False) as host, console(host) as (app, pilot):
+        host.price("AAPL", "229")
+        await settle()
+        await host.engine.command(_order(Side.BUY, 10, protect=Decimal(225)))
+        await host.clock.advance(2)
+        await press(app, pilot, "ctrl+q")
+        assert "nothing protects" not in shown(app)
+        sale = _order(Side.SELL, 4, type=OrderType.LIMIT, limit_price=Decimal(240))
+        assert (await host.engine.command(sale)).ok
+        await host.clock.advance(2)
+        await drawn(app, pilot)
+        text = " ".join(shown(app).replace("│", " ").split())
+        assert "Without the engine nothing protects:" in text
+        assert "4 AAPL in paper: no stop, an order to sell 4 stays at the venue" in text
+        assert isinstance(app.screen, QuitScreen)
+        assert app.focused is app.screen.query_one("#back", Button), "to stay is still the first"
 
 
 async def _break_a_pane(host: Host) -> None:

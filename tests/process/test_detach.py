@@ -1,5 +1,6 @@
 """A console that is left gives the shell back, and the engine trades on (X-52)."""
 
+import json
 import os
 import signal
 import sys
@@ -168,6 +169,20 @@ def test_stop_ends_a_headless_engine_in_order(program: Program) -> None:
     program.ask("order", side="buy", symbol="AAPL", quantity="1", **rests)
     found = program.document("stop")
     assert found["stopped"] is True
+    assert found["unprotected"] == []
     assert program.ended() == 0
     status = program.document("status")
     assert [o["purpose"] for o in status["orders"]] == ["PROTECT"]
+
+
+def test_stop_says_what_it_leaves_without_a_stop(program: Program) -> None:
+    program.start()
+    program.ask("order", side="buy", symbol="AAPL", quantity="10")
+    program.wait_for(lambda: [p["symbol"] for p in program.ask("status")["positions"]] == ["AAPL"])
+    done = program.run("stop")
+    assert done.returncode == 0
+    assert "UNPROTECTED: 10 AAPL in paper: no stop rests at the venue." in done.stdout
+    assert program.ended() == 0
+    rows = map(json.loads, program.run("journal", "events", "--json").stdout.splitlines())
+    (alarm,) = [r["data"] for r in rows if r["data"].get("code") == "LEFT_UNPROTECTED"]
+    assert "10 AAPL in paper" in alarm["text"]

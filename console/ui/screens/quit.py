@@ -1,5 +1,6 @@
 """Leaving: what shall become of the engine that runs."""
 
+from collections.abc import Iterator
 from typing import ClassVar, Final
 
 from textual import on
@@ -13,7 +14,7 @@ from console.ui.external import literal
 from console.ui.format import counted
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.fed import Fed
-from console.ui.widgets.text_lines import PaintedLines
+from console.ui.widgets.text_lines import PaintedLines, TextLine, plain_line, wrapped
 
 CHOICES: Final = (
     ("back", "Back", "go on as before"),
@@ -36,17 +37,42 @@ CHOICES: Final = (
 )
 
 
+NAMED: Final = 3
+"""So many holdings without a stop are named: at 80x24 the choices stay in sight."""
+
+
+UNKNOWN_WIDTH: Final = 60
+"""Before it is laid out."""
+
+
 class EngineNow(PaintedLines, Fed):
-    """What the engine is and has, as long as the choice stands open."""
+    """What the engine is and has, and what would have no stop without it, as long as the choice
+    stands open."""
 
     topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATE, Topic.POSITIONS, Topic.ORDERS})
 
     def paint(self) -> None:
-        """The run state, and how much is held and works."""
+        """The run state, how much is held and works, and what no stop would cover at its venue."""
         self.feed.take()
         run = self.view.run()
         held, works = counted(run.positions, "position"), counted(run.orders, "working order")
-        self.show_lines([((f"The engine is {run.state}: {held}, {works}.", "strong"),), ()])
+        lines: list[TextLine] = [
+            ((f"The engine is {run.state}: {held}, {works}.", "strong"),),
+            *self._unattended(),
+            (),
+        ]
+        self.show_lines(lines)
+
+    def _unattended(self) -> Iterator[TextLine]:
+        bare = self.view.unattended()
+        if not bare:
+            return
+        yield plain_line("Without the engine nothing protects:", "error")
+        for one in bare[:NAMED]:
+            for text in wrapped(one.text, (self.size.width or UNKNOWN_WIDTH) - 2):
+                yield plain_line(f"  {text}", "error")
+        if (left := len(bare) - NAMED) > 0:
+            yield plain_line(f"  and {left} more: see NONE! among the positions", "error")
 
 
 class QuitScreen(MeridianModal[str]):
