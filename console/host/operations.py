@@ -218,7 +218,7 @@ class Operations:
                 return await self._do(ask.DropLetter(by=args.by, letter_id=args.id))
             case "list":
                 letters = self._engine.book.data.letters.items()
-                return [{"id": key, "order": msgspec.to_builtins(o)} for key, o in letters]
+                return [{"id": key, "order": msgspec.to_builtins(o.terms)} for key, o in letters]
 
     async def _kill_report(self, args: NoArgs) -> Any:
         proved = await self._report.proof(self._engine.clock, PROOF_SECONDS)

@@ -15,13 +15,14 @@ def reached(world: World, account: str, client_order_id: str) -> Iterator[ev.Eve
     Nothing where there is no such letter.
     """
     letter = world.book.data.letters.get(client_order_id)
-    if letter is None or letter.account != account:
+    if letter is None or letter.terms.account != account:
         return
     yield ev.DeadLetterClosed(account=account, letter_id=client_order_id, action="taken", by=VENUE)
     yield ev.Alarmed(
         code="DEAD_LETTER_TAKEN",
         severity=Severity.CRITICAL,
-        subject=letter.symbol,
-        text=f"{account} has order {client_order_id} in {letter.symbol}, which was kept as a dead "
-        "letter since it had provably not left: the letter is closed, and cannot be sent again",
+        subject=letter.terms.symbol,
+        text=f"{account} has order {client_order_id} in {letter.terms.symbol}, which was kept as a "
+        "dead letter since it had provably not left: the letter is closed, and cannot be sent "
+        "again",
     )

@@ -368,8 +368,9 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
     if letter is None:
         yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
         return
+    terms = letter.terms
     again = placed_again(
-        letter, by=given.by, broker=letter.account, intent_id=f"retry-{given.letter_id}"
+        terms, by=given.by, broker=terms.account, intent_id=f"retry-{given.letter_id}"
     )
     sent = False
     for event in _placed(world, again, now):
@@ -377,7 +378,7 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
         sent = sent or isinstance(event, ev.OrderIntended | ev.IntentOpened)
     if sent:
         yield ev.DeadLetterClosed(
-            account=letter.account, letter_id=given.letter_id, action="retried", by=given.by
+            account=terms.account, letter_id=given.letter_id, action="retried", by=given.by
         )
 
 
@@ -389,5 +390,5 @@ def drop_letter(world: World, given: ask.DropLetter, now: Nanos) -> Iterator[ev.
         yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
         return
     yield ev.DeadLetterClosed(
-        account=letter.account, letter_id=given.letter_id, action="dropped", by=given.by
+        account=letter.terms.account, letter_id=given.letter_id, action="dropped", by=given.by
     )

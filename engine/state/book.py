@@ -28,7 +28,7 @@ from engine.state.seen import SeenIds
 from engine.state.symbol_index import SymbolIndex
 from engine.state.touched import HoldingAmended, SignalEntry, Touched, Value
 
-STATE_FORMAT = 26
+STATE_FORMAT = 27
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
 
 An older snapshot is then left aside and the state folded from the events. A test compares the

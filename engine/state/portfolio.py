@@ -11,11 +11,11 @@ import msgspec
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
-from engine.domain.order import OrderTerms
 from engine.domain.run import Halt, Mode, Phase, SignOff, Trigger
 from engine.state.account import AccountState, TakenForReal
 from engine.state.answers import Answers
 from engine.state.intents import Intent
+from engine.state.letters import DeadLetter
 from engine.state.shadow import ShadowTotals
 from engine.state.touched import SignalEntry
 
@@ -164,7 +164,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     failed: list[Nanos] = []
     """When orders of the last five minutes failed on their way to their venue (C-423)."""
     loss_streak: int = 0
-    letters: dict[str, OrderTerms] = {}
+    letters: dict[str, DeadLetter] = {}
+    """What could not be sent and was neither retried nor dropped, by its id."""
     answers: Answers = {}
     """Answers of the last day to commands that carried an id of their asker's."""
     metrics: Metrics = msgspec.field(default_factory=Metrics)

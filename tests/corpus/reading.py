@@ -148,8 +148,8 @@ def beyond_status(journal: Path) -> Row:
         },
         "outcomes": data.outcomes,
         "letters": {
-            key: {"symbol": order.symbol, "quantity": plain(order.quantity)}
-            for key, order in data.letters.items()
+            key: {"symbol": letter.terms.symbol, "quantity": plain(letter.terms.quantity)}
+            for key, letter in data.letters.items()
         },
         "instruments": {
             symbol: {"multiplier": plain(known.multiplier), "calendar": known.calendar}

@@ -34,6 +34,7 @@ SHAPES = {
     24: "0a1ff34ca88caf7c",
     25: "0a1ff34ca88caf7c",
     26: "d79a59eba63d0d3a",
+    27: "8689ad88f2e6732c",
 }
 """The shape of the state that each format stands for."""
 

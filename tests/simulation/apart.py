@@ -122,7 +122,7 @@ class Apart:
             case ask.RetryLetter(letter_id=key):
                 # The letter names the account of the order that was not sent.
                 letter = book.data.letters.get(key)
-                return None if letter is None else letter.account
+                return None if letter is None else letter.terms.account
             case _:
                 return home if order.reserved else None
 

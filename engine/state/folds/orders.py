@@ -14,6 +14,7 @@ from engine.state.cover import guard
 from engine.state.folds.intents import lead
 from engine.state.folds.order_update import ask_size, update_order
 from engine.state.folds.rule import Rules
+from engine.state.letters import DeadLetter
 from engine.state.order import Order
 from engine.state.recent import forget
 from engine.state.sent import FAILURE_WINDOW, FAILURES_KEPT, RATE_WINDOW, stamp
@@ -261,7 +262,7 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
 
 
 def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:
-    book.data.letters[event.letter_id] = event.terms
+    book.data.letters[event.letter_id] = DeadLetter(event.terms, at)
     letter = LetterOpened(
         seq=book.data.seq, at=at, letter_id=event.letter_id, terms=event.terms, error=event.error
     )
