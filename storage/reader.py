@@ -15,8 +15,9 @@ import aiosqlite
 import msgspec
 
 from engine.domain.events import Record
-from engine.domain.instant import LATEST, Nanos, parse_rfc3339, rfc3339, to_datetime
+from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos, parse_rfc3339, rfc3339, to_datetime
 from engine.domain.schema import Decoder, UnknownEventError, UpcastError
+from engine.state.letters import LETTER_SECONDS
 from storage.connection import VERSIONED
 from storage.errors import journal_error
 from storage.history import unreadable
@@ -177,8 +178,13 @@ _LETTERS: Final = _List(
     symbol="symbol = :symbol",
     columns={"id": "letter_id"}
     | _same("client_order_id symbol error created_at action closed_by closed_at")
-    | {"order": "order_json"},
-    convert={"created_at": _instant, "closed_at": _instant, "order": _json},
+    | {"order": "order_json", "expires_at": f"created_at + {LETTER_SECONDS * NS_PER_SECOND}"},
+    convert={
+        "created_at": _instant,
+        "closed_at": _instant,
+        "order": _json,
+        "expires_at": _instant,
+    },
 )
 _OPEN_LETTERS: Final = _LETTERS._replace(where="action IS NULL")
 _ALL_TRADES: Final = _TRADES._replace(where="1")

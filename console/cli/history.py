@@ -1,6 +1,7 @@
 """`journal` and `dead-letters list`: history from the journal, with or without an engine."""
 
 import asyncio
+import time
 from typing import Any, Final
 
 from console.cli.operate import QUESTION_SECONDS
@@ -18,7 +19,15 @@ from console.host.output import (
 )
 from console.host.place import Host
 from console.host.wiring import JOURNAL
-from engine.domain.instant import NS_PER_SECOND, Nanos, clipped, nearest_rfc3339, rfc3339
+from engine.domain.instant import (
+    NS_PER_SECOND,
+    Nanos,
+    clipped,
+    nearest_rfc3339,
+    parse_rfc3339,
+    rfc3339,
+)
+from engine.state.letters import state_at
 from storage.errors import JournalError
 from storage.reader import Reader
 from storage.verify import verify as verify_chain
@@ -47,7 +56,7 @@ COLUMNS: Final = {
     "signals": (
         "time", "signal_id", "symbol", "outcome", "stage", "code", "measured", "limit", "reason",
     ),
-    LETTERS: ("id", "symbol", "error", "created_at"),
+    LETTERS: ("id", "symbol", "error", "created_at", "state"),
 }  # fmt: skip
 """What a table shows of each list; JSON and CSV hold every key of a row."""
 
@@ -83,6 +92,11 @@ def letters(host: Host, *, as_json: bool) -> None:
     """Prints what could not be sent and was neither retried nor dropped."""
     form = Format.JSON if as_json else Format.TABLE
     asyncio.run(_print(host, LETTERS, (None, None), None, form))
+
+
+def _state(letter: dict[str, Any]) -> str:
+    """What may be done with a dead letter: `OPEN` may be sent again, `EXPIRED` only dropped."""
+    return state_at(time.time_ns(), parse_rfc3339(letter["expires_at"]))
 
 
 def verify(host: Host, *, as_json: bool) -> ExitCode:
@@ -145,6 +159,8 @@ async def _print(
                 if speech.ANSWERS.gone:
                     return  # as `journal events | head` does
                 rows += 1
+                if name == LETTERS:
+                    row["state"] = _state(row)
                 if today and row["date"] == today["date"] and not row["final"]:
                     row |= {key: type(row[key])(value) for key, value in today.items()}
                 if form is Format.JSON and name != LETTERS:

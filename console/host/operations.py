@@ -37,6 +37,7 @@ from engine.core.day import close_day
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Command
+from engine.domain.instant import rfc3339
 from engine.domain.money import is_positive
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.result import Result
@@ -45,6 +46,7 @@ from engine.domain.signal import TradeType
 from engine.domain.text import clean_text
 from engine.plans.unattended import unattended
 from engine.runtime.engine import Engine
+from engine.state.letters import state_at
 from storage.rows import day_row
 
 DIFFERENCE: Final = ("broker", "symbol", "kind", "local", "venue")
@@ -217,8 +219,17 @@ class Operations:
             case "drop":
                 return await self._do(ask.DropLetter(by=args.by, letter_id=args.id))
             case "list":
-                letters = self._engine.book.data.letters.items()
-                return [{"id": key, "order": msgspec.to_builtins(o.terms)} for key, o in letters]
+                now = self._engine.clock.now()
+                return [
+                    {
+                        "id": key,
+                        "order": msgspec.to_builtins(letter.terms),
+                        "created_at": rfc3339(letter.at),
+                        "expires_at": rfc3339(letter.expires_at),
+                        "state": state_at(now, letter.expires_at),
+                    }
+                    for key, letter in self._engine.book.data.letters.items()
+                ]
 
     async def _kill_report(self, args: NoArgs) -> Any:
         proved = await self._report.proof(self._engine.clock, PROOF_SECONDS)

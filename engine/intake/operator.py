@@ -13,7 +13,7 @@ from engine.domain.account import UNREADABLE
 from engine.domain.codes import Code
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.inputs import Command
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, KillState, Mode, Trigger
@@ -29,6 +29,7 @@ from engine.risk import triggers
 from engine.routing.fallback import gone_on_as
 from engine.routing.named import no_broker, not_open
 from engine.state.account import AccountState
+from engine.state.letters import EXPIRED, LETTER_SECONDS, state_at
 from engine.state.order import Order
 from engine.state.waiting import waiting_leg, waiting_legs
 from engine.world import World
@@ -362,11 +363,21 @@ def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Eve
 
 
 def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[ev.Event]:
-    """Decide it anew as a manual order, with a fresh price and the whole gate (C-430)."""
+    """Decide it anew as a manual order, with a fresh price and the whole gate (C-430).
+
+    One that has expired is not: it stays, to be seen and dropped.
+    """
     yield acted(given)
     letter = world.book.data.letters.get(given.letter_id)
     if letter is None:
         yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
+        return
+    if state_at(now, letter.expires_at) == EXPIRED:
+        why = (
+            f"dead letter {given.letter_id} has expired: it may be sent again within "
+            f"{LETTER_SECONDS} s of {rfc3339(letter.at)}; drop it, and place a new order"
+        )
+        yield refuse(given, EXPIRED, why)
         return
     terms = letter.terms
     again = placed_again(

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +39,7 @@ from engine.domain.instant import NS_PER_SECOND, rfc3339
 from engine.domain.market import Quote
 from engine.domain.run import Flatten
 from engine.intake.parse import parse_line
+from engine.state.fold import apply
 from storage.latch import FileLatch
 from storage.opening import open_journal
 from tests.brokers.test_paper_book import OLD_BOOK
@@ -664,6 +666,26 @@ def test_the_chain_of_an_empty_folder_is_whole(capsys: pytest.CaptureFixture[str
     assert document(capsys)["ok"] is True
     assert main(["dead-letters", "list", "--json"]) == DONE
     assert document(capsys) == []
+
+
+@pytest.mark.parametrize(
+    ("age", "state"), [(0, "OPEN"), (200, "OPEN"), (300, "EXPIRED"), (9000, "EXPIRED")]
+)
+def test_c430_the_list_of_dead_letters_says_which_may_still_be_sent(
+    age: int, state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, at = History(), time.time_ns() - age * NS_PER_SECOND
+    letter = ev.DeadLettered(letter_id="d1", terms=made.new_order("o1", "AAPL"), error="no route")
+    record = ev.Record(1, at, letter)
+    (tmp_path / "state").mkdir(exist_ok=True)
+    journal = open_journal(tmp_path / "state" / "journal.db", inline=True)
+    journal.append([record], apply(made.book, record))
+    journal.close()
+    assert main(["dead-letters", "list", "--json"]) == DONE
+    (row,) = document(capsys)
+    assert (row["id"], row["state"]) == ("d1", state)
+    assert main(["dead-letters", "list"]) == DONE
+    assert state in capsys.readouterr().out
 
 
 ASKED_OF_HISTORY = pytest.mark.parametrize(

@@ -87,3 +87,71 @@ def test_C430_what_is_told_of_another_order_closes_nothing() -> None:
     desk.accept(other).filled(other, 5, "100")
     desk.snapshot(positions={"AAPL": 5})
     assert order.client_order_id in desk.book.data.letters
+
+
+# --- what is too old ------------------------------------------------------------------------------
+
+
+def retried(desk: CoreDriver, order: OrderTerms) -> list[ev.Event]:
+    """A person has it decided anew, at a price of this moment."""
+    desk.price("NVDA", "100")
+    return desk.give(ask.RetryLetter(by="me", letter_id=order.client_order_id))
+
+
+def aged(seconds: float) -> tuple[CoreDriver, OrderTerms]:
+    """A dead letter that was kept for so long."""
+    desk, order = lettered()
+    desk.later(seconds)
+    return desk, order
+
+
+@pytest.mark.parametrize("seconds", [61, 299, 299.999])
+def test_C430_before_five_minutes_a_person_may_have_it_sent(seconds: float) -> None:
+    desk, order = aged(seconds)
+    again = one(retried(desk, order), ev.OrderIntended).terms
+    assert (again.quantity, again.symbol) == (order.quantity, "NVDA")
+    assert desk.book.data.letters == {}
+
+
+@pytest.mark.parametrize("seconds", [300, 300.001, 86_400])
+def test_C430_from_five_minutes_on_nobody_can_have_it_sent_and_it_is_kept(seconds: float) -> None:
+    desk, order = aged(seconds)
+    events = retried(desk, order)
+    refused = one(events, ev.CommandRefused)
+    assert (refused.code, refused.command) == ("EXPIRED", "RetryLetter")
+    assert "has expired" in refused.reason
+    assert "300 s" in refused.reason
+    assert "drop" in refused.reason
+    assert not [e for e in events if isinstance(e, ev.OrderIntended | ev.IntentOpened)]
+    assert set(desk.book.data.letters) == {order.client_order_id}
+
+
+def test_C430_one_that_has_expired_may_be_dropped() -> None:
+    desk, order = aged(301)
+    closed = one(
+        desk.give(ask.DropLetter(by="me", letter_id=order.client_order_id)), ev.DeadLetterClosed
+    )
+    assert closed.action == "dropped"
+    assert desk.book.data.letters == {}
+
+
+def test_C430_time_alone_sends_nothing_and_closes_nothing() -> None:
+    desk, order = lettered()
+    intended = len(desk.of(ev.OrderIntended))
+    for _ in range(40):
+        desk.price("NVDA", "100")
+        desk.tick(10)
+    assert len(desk.of(ev.OrderIntended)) == intended
+    assert set(desk.book.data.letters) == {order.client_order_id}
+
+
+def test_C430_its_time_goes_on_while_no_engine_runs() -> None:
+    desk, order = aged(200)
+    desk.later(100)
+    desk.restart()
+    assert one(retried(desk, order), ev.CommandRefused).code == "EXPIRED"
+
+
+def test_U21_its_venue_may_turn_out_to_have_one_that_has_expired() -> None:
+    desk, order = aged(301)
+    assert one(late(desk, order, "a report that it works"), ev.DeadLetterClosed).action == "taken"

@@ -11,7 +11,7 @@ import pytest
 
 from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.instrument import AssetClass
 from engine.domain.order import Purpose, Side
 from engine.domain.position import ExitReason
@@ -168,6 +168,13 @@ async def test_dead_letters_are_the_open_ones_unless_asked(reader: Reader) -> No
     both = await rows(reader.dead_letters(closed=True))
     assert [(row["id"], row["action"]) for row in both] == [("d1", "drop"), ("d2", None)]
     assert both[0]["order"]["symbol"] == "XOM"
+
+
+async def test_c430_a_dead_letter_says_when_it_expires(reader: Reader) -> None:
+    """Five minutes after it was made."""
+    for row in await rows(reader.dead_letters(closed=True)):
+        made, expires = parse_rfc3339(row["created_at"]), parse_rfc3339(row["expires_at"])
+        assert expires - made == 300 * NS_PER_SECOND
 
 
 @pytest.mark.parametrize(
