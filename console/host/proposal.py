@@ -76,7 +76,10 @@ def proposed(
     if name == config.account.primary or not has_real(config):
         stated = value_in(tree, ("account", "currency"))
         other = config.account.currency != account.currency
-        if fresh and other and stated in (None, _DEFAULTS.account.currency):
+        # The file of rates is against the currency that is counted in now: against another one
+        # each of its rows would say something else, and that of the account's currency is refused.
+        usual = stated in (None, _DEFAULTS.account.currency) and not config.data.rates
+        if fresh and other and usual:
             wanted.append((("account", "currency"), account.currency))
         wanted.append((("account", "primary"), name))
         if symbols:

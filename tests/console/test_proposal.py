@@ -1,12 +1,14 @@
 """What `connect` proposes for a config, so that an account at a venue is traded."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.host.config_edit import Edit, edited
 from console.host.proposal import candidates, is_decided, proposed
+from console.host.rates import rates
 from engine.config import Config
 from engine.domain.account import Account
 from tests.configs import parse
@@ -65,6 +67,21 @@ def test_the_first_real_account_becomes_the_primary_one_on_its_own_prices() -> N
 )
 def test_the_currency_stays_where_somebody_or_a_journal_has_decided(text: str, fresh: bool) -> None:
     assert "account.currency" not in keys(edit_of(text, "okx", [], "USDT", fresh=fresh))
+
+
+@pytest.mark.parametrize("row", ["USDT,1,2026-11-30", "EUR,1.08,2026-11-30"])
+def test_the_currency_stays_where_rates_are_told_against_it(row: str, tmp_path: Path) -> None:
+    """Against another currency a row says another thing, and one of its own contradicts it (X-86):
+    the config that comes out of it must start."""
+    told = tmp_path / "rates.csv"
+    told.write_text(f"currency,rate,date\n{row}\n")
+    text = f'[data]\nrates = "{told}"\n'
+    edit = edit_of(text, "okx", ["BTC-USDT"], "USDT")
+    assert "account.currency" not in keys(edit)
+    config = after(text, edit)
+    assert config.account.currency == "USD"
+    (rate,) = rates(config.data.rates, config.account.currency)
+    assert rate.currency == row.split(",", maxsplit=1)[0]
 
 
 def test_a_kind_of_instrument_that_nothing_else_trades_gets_one_route() -> None:
