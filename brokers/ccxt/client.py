@@ -177,6 +177,11 @@ class Client:
                     f'{where} = "{self.name}" has no test environment of its own that ccxt knows: '
                     "nothing is traded there from here"
                 )
+            if parent := _lender(self.exchange):
+                raise BadFile(
+                    f'{where} = "{self.name}" has no test environment of its own: ccxt sends it to '
+                    f"that of {parent}, which is another venue; nothing is traded there from here"
+                )
             self.exchange.set_sandbox_mode(True)
 
     def open(self, key: str = "", secret: str = "") -> None:
@@ -242,6 +247,31 @@ def _origins(urls: Any) -> set[str]:
     if isinstance(urls, dict):
         return set().union(*map(_origins, urls.values()))
     return {urlsplit(urls).netloc} if isinstance(urls, str) else set()
+
+
+def _lender(exchange: Any) -> str:
+    """The exchange whose test environment ccxt names for this one, which is not there itself; ""
+    where it has its own.
+
+    A class of ccxt has the addresses of the class that it is made from, unless it says others. Both
+    may also stand for one venue: then they have the same addresses for real money too.
+    """
+    for kind in type(exchange).__mro__[1:]:
+        name = kind.__name__
+        if name == exchange.id or name not in library.exchanges:
+            continue
+        other = kind()
+        if _hosts(other, "api") != _hosts(exchange, "api") and (
+            _hosts(other, "test") & _hosts(exchange, "test")
+        ):
+            return name
+    return ""
+
+
+def _hosts(exchange: Any, world: str) -> set[str]:
+    """The hosts of the addresses of an exchange in one of its worlds."""
+    hosts = _origins(exchange.urls.get(world))
+    return {host.replace("{hostname}", str(exchange.hostname)) for host in hosts}
 
 
 def _moved(urls: Any, origin: str) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 import brokers
 from brokers.ccxt.adapter import capabilities_of
+from brokers.ccxt.client import Client
 from brokers.ccxt.refusals import error_of, local_error_of
 from brokers.ccxt.wire import Listing, order_of
 from brokers.net.rest import ANSWER_SECONDS, CONNECT_SECONDS
@@ -29,6 +30,7 @@ from engine.ports import (
     Throttled,
 )
 from engine.reference.textfile import BadFile
+from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import Lab
 from tests.brokers.kit import order
 from tests.configs import from_mapping
@@ -309,6 +311,13 @@ def test_c201_a_config_for_real_money_is_refused() -> None:
             {"exchange": "kraken", "rest_url": ""},
             "has no test environment of its own that ccxt knows",
         ),
+        *(
+            (
+                {"exchange": name, "rest_url": ""},
+                f'"{name}" has no test environment of its own: ccxt sends it to that of {parent}',
+            )
+            for name, parent in (("binanceus", "binance"), ("gateeu", "gate"))
+        ),
     ],
 )
 def test_an_exchange_that_cannot_be_worked_with_is_refused_in_one_sentence(
@@ -318,6 +327,13 @@ def test_an_exchange_that_cannot_be_worked_with_is_refused_in_one_sentence(
         opened("http://127.0.0.1:9", **settings)
     assert str(refused.value).startswith("[brokers.ccxt] exchange")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("exchange", ["binanceusdm", "gate", "bybiteu"])
+def test_a_test_environment_of_its_own_is_taken(exchange: str) -> None:
+    """One venue under two names of ccxt has one, and so has a name of another host."""
+    client = Client("ccxt", exchange, SystemClock(), sandbox=True, rest_url="")
+    assert "test" in str(client.exchange.urls["api"])
 
 
 # --- prices, facts, start-up
