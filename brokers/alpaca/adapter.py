@@ -171,7 +171,7 @@ class AlpacaBroker:
             try:
                 await stream.open()
             except (NotSent, Throttled) as error:  # the place of one that broke is kept there
-                raise StreamRefused(str(error)) from error
+                raise StreamRefused.by(error) from error
         except StreamRefused:
             await self._leave_stream()  # requests go on
             raise

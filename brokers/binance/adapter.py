@@ -133,7 +133,7 @@ class BinanceBroker:
             try:
                 await self._stream.open()
             except (NotSent, Throttled) as error:
-                raise StreamRefused(str(error)) from error
+                raise StreamRefused.by(error) from error
             while strange := [e.s for e in self._early if not self._symbols.ours(e.s)]:
                 await self._symbols.resolve(strange)
         except StreamRefused:

@@ -176,7 +176,7 @@ class CoinbaseBroker:
             await self._stream.open()
         except (NotSent, Throttled) as error:
             self._connected = True
-            raise StreamRefused(str(error)) from error
+            raise StreamRefused.by(error) from error
         except BaseException:
             await self._hang_up()
             raise

@@ -283,13 +283,18 @@ def retry_after(answer: Answer, usual: float = WAIT_SECONDS) -> float:
     whatever the clock here says. More than `LONGEST_WAIT_SECONDS` is no wait that a venue means,
     and counts as none was given: it would keep every exit back.
     """
-    given = answer.headers.get("retry-after", "").strip()
+    return asked_wait(answer.headers, usual)
+
+
+def asked_wait(headers: Mapping[str, str], usual: float) -> float:
+    """As `retry_after`, of headers that are found by names in small letters."""
+    given = headers.get("retry-after", "").strip()
     try:
         if given.isdecimal():
             wait = float(given)
         else:
             until = email.utils.parsedate_to_datetime(given)
-            said = email.utils.parsedate_to_datetime(answer.headers.get("date", ""))
+            said = email.utils.parsedate_to_datetime(headers.get("date", ""))
             wait = max((until - said).total_seconds(), 0.0)
     except (ValueError, TypeError):
         return usual

@@ -12,9 +12,10 @@ from typing import Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
+from brokers.net.rest import asked_wait
 from brokers.net.tap import Line
 from engine.domain.text import clean_text
-from engine.ports import Ambiguous, AuthFailed, NotSent, Throttled
+from engine.ports import Ambiguous, AuthFailed, Banned, BrokerError, NotSent, Throttled
 
 OPEN_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 0.3
@@ -24,6 +25,7 @@ PONG_SECONDS: Final = 1.5
 
 LARGEST_MESSAGE: Final = 16 * 1024 * 1024
 REFUSED_WAIT: Final = 1.0
+"""Seconds to wait where a refusal does not say how long."""
 
 
 class WebSocket:
@@ -190,14 +192,20 @@ class WebSocket:
         self._ended(clean_text(why, 300))
 
 
-def _refused(error: InvalidStatus) -> Exception:
-    status, headers = error.response.status_code, error.response.headers
-    said = f"the stream was refused with HTTP {status}"
+def _refused(error: InvalidStatus) -> BrokerError:
+    """What an answer to the handshake means, with the wait that its header Retry-After asks for.
+
+    A refusal that says when to come back is no word about the key, whatever its status.
+    """
+    status = error.response.status_code
+    headers = {name.lower(): value for name, value in error.response.headers.raw_items()}
+    said, wait = f"the stream was refused with HTTP {status}", asked_wait(headers, REFUSED_WAIT)
+    if status == 418:
+        return Banned(said, wait)
+    if status in {406, 429} or (status == 403 and "retry-after" in headers):
+        return Throttled(said, wait)
     if status in {401, 403}:
         return AuthFailed(said)
-    if status in {406, 418, 429}:
-        given = headers.get("Retry-After", "")
-        return Throttled(said, float(given) if given.isdecimal() else REFUSED_WAIT)
     return NotSent(said)
 
 

@@ -143,7 +143,7 @@ class OandaBroker:
             try:
                 await stream.open()
             except (NotSent, Throttled) as error:
-                refused = StreamRefused(str(error))
+                refused = StreamRefused.by(error)
             account = await api.account(urgent=True)
             await self._identity.confirm(account.id)
             listed = await api.ask("/instruments", wire.InstrumentsAnswer, urgent=True)

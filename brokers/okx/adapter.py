@@ -149,7 +149,7 @@ class OkxBroker:
             try:
                 await stream.open()
             except (NotSent, Throttled) as error:
-                raise StreamRefused(str(error)) from error
+                raise StreamRefused.by(error) from error
         except StreamRefused as error:
             await self._leave_stream(str(error))  # requests go on
             raise

@@ -13,7 +13,20 @@ class NotSent(BrokerError):
 class StreamRefused(NotSent):
     """Requests are answered, and the stream that tells what happens is refused for now: the venue
     has to be asked instead. Only an attempt to connect ends so, and requests go through after it.
+
+    `retry_after`: how many seconds the venue wants to be left alone by the stream; 0 where it does
+    not say.
     """
+
+    def __init__(self, text: str, retry_after: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+    @classmethod
+    def by(cls, error: "NotSent | Throttled") -> "StreamRefused":
+        """The refusal that kept the stream from opening, with the wait that it asks for."""
+        wait = error.retry_after if isinstance(error, Throttled) else 0.0
+        return cls(str(error), wait)
 
 
 class Throttled(BrokerError):

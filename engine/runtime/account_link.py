@@ -59,7 +59,7 @@ from engine.runtime.clock import SteadyTime
 from engine.runtime.first_question import FirstQuestion
 from engine.runtime.link import LONGEST_SECONDS, Link
 from engine.runtime.looks import Looks
-from engine.runtime.outside import Outside
+from engine.runtime.outside import Outside, believed_wait
 from engine.runtime.pace import Pace
 from engine.runtime.send_gate import SendGate
 from engine.runtime.silence_watch import SilenceWatch
@@ -138,6 +138,8 @@ class AccountLink:
         """The stream ended, and the adapter may still hold the rest of the connection."""
         self._asked_to_wait = 0.0
         """Seconds to wait at least before the next attempt, as the last one was answered."""
+        self._resting: asyncio.Event | None = None
+        """What ends the pause that is on, where it is one that the venue asked for."""
         self._said = ""
         """Why the venue does not let us in, once it was said."""
         self._waiting_queries: dict[str, None] = {}
@@ -198,14 +200,32 @@ class AccountLink:
         """Connect again whenever the connection is lost, for as long as the engine runs."""
         while True:
             await self._lost.wait()
-            pause = max(self._backoff.pause(), self._asked_to_wait)
-            if pause:
+            pause = self._backoff.pause()
+            if self._asked_to_wait > pause:
+                if not await self._rested(self._asked_to_wait):
+                    continue
+            elif pause:
                 await self._clock.sleep(pause)
             if self._link.is_up and self._state is not LinkState.POLLED:
                 continue  # the adapter came back by itself
             if self._half_open:
                 await self.close()
             await self._connect()
+
+    async def _rested(self, seconds: float) -> bool:
+        """Wait as long as the venue asked for; False where that was cut short.
+
+        It is where only the stream is refused, and the requests then fail too: exits wait for the
+        connection, and that is tried for with the usual pauses (rule 3).
+        """
+        over = self._resting = asyncio.Event()
+        timer = self._clock.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+            self._resting = None
+        return self._asked_to_wait > 0
 
     async def listen(self) -> None:
         """Hand every report to the core; a stream that ends is a connection that broke."""
@@ -280,6 +300,7 @@ class AccountLink:
                 with cancelled.told_apart(f"the attempt to connect to {self.name}"):
                     await self._broker.connect()
         except StreamRefused as refused:
+            self._asked_to_wait = believed_wait(refused)
             self._came_up(without_stream=str(refused))
             return None
         except Exception as error:  # whatever an adapter raises, there is no connection
@@ -376,6 +397,9 @@ class AccountLink:
         if self._clock.monotonic() - self._up_since >= STEADY_SECONDS * NS_PER_SECOND:
             self._backoff.reset()
         self._report(LinkState.DISCONNECTED, detail)
+        self._asked_to_wait = 0.0  # it was asked for the stream alone
+        if self._resting is not None:
+            self._resting.set()
         self._lost.set()
 
     def _report(self, state: LinkState, detail: str = "") -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from engine.config.kinds import is_usable, within
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
-from engine.domain.failure import Throttled
+from engine.domain.failure import StreamRefused, Throttled
 from engine.domain.instant import time_fault
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.money import number_fault, plain
@@ -137,7 +137,7 @@ def dated(fill: Fill) -> Fill:
     return msgspec.structs.replace(fill, time=0) if time_fault(fill.time) else fill
 
 
-def wait_fault(told: Throttled) -> str:
+def wait_fault(told: Throttled | StreamRefused) -> str:
     """Why the wait that a venue asks for cannot be one; "" where it can. NaN compares false."""
     seconds: object = told.retry_after
     if isinstance(seconds, int | float) and 0 <= seconds <= LONGEST_WAIT:

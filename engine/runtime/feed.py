@@ -9,9 +9,9 @@ from engine.domain.market import Bar
 from engine.domain.run import Severity
 from engine.domain.text import clean_text
 from engine.indicators.bars import PAST_BARS
-from engine.ports import Clock, MarketData
+from engine.ports import Clock, MarketData, Throttled
 from engine.runtime import cancelled
-from engine.runtime.outside import named_event
+from engine.runtime.outside import believed_wait, named_event
 from engine.state import pauses
 
 HISTORY_SECONDS = 2
@@ -26,10 +26,10 @@ class MarketFeed:
 
     A source that fails, or ends, is no failure of the engine: entries stop for want of fresh prices
     (U-53), what reduces goes on, and the source is asked again after a pause, or at once when its
-    venue is connected to again (`hurry`). One that is
-    `recorded` is not: it would begin anew, so that its failure is raised, and its end is that of
-    the prices. `redact` takes secrets out of a text. `account` is whose venue tells the prices,
-    where several do; "" for the only source.
+    venue is connected to again (`hurry`). Where it asks to wait, it is left alone for as long. One
+    that is `recorded` is not asked again: it would begin anew, so that its failure is raised, and
+    its end is that of the prices. `redact` takes secrets out of a text. `account` is whose venue
+    tells the prices, where several do; "" for the only source.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class MarketFeed:
         self._redact = redact
         self._failures = 0
         """How often in a row it failed without having told prices for `pauses.LONGEST` between."""
+        self._asked_to_wait = 0.0
+        """Seconds that the source wants to be left alone for, as its last failure says."""
         self._rest: asyncio.Task[None] | None = None
         """The pause that is on."""
         self.exhausted = False
@@ -81,13 +83,16 @@ class MarketFeed:
             await self._pause()
 
     def hurry(self) -> None:
-        """Ask the source again now, if it failed and is rested from: its venue answers again."""
-        if self._rest is not None:
+        """Ask the source again now, if it failed and is rested from: its venue answers again.
+
+        Prices wait as long as was asked for; nothing that reduces waits for them.
+        """
+        if self._rest is not None and not self._asked_to_wait:
             self._rest.cancel()
 
     async def _pause(self) -> None:
-        pause = pauses.doubled(pauses.MARKET, self._failures - 1)
-        self._rest = asyncio.create_task(self._clock.sleep(pause / NS_PER_SECOND))
+        usual = pauses.doubled(pauses.MARKET, self._failures - 1) / NS_PER_SECOND
+        self._rest = asyncio.create_task(self._clock.sleep(max(usual, self._asked_to_wait)))
         try:
             await asyncio.wait([self._rest])
         finally:
@@ -100,6 +105,7 @@ class MarketFeed:
         Raises what a recording raised, and what went wrong with the handing over.
         """
         began, stepping = self._clock.monotonic(), False
+        self._asked_to_wait = 0.0
         try:
             with cancelled.told_apart("the source"):
                 async for event in self._market.events():
@@ -112,6 +118,8 @@ class MarketFeed:
         except Exception as error:
             if stepping or self._recorded:
                 raise
+            if isinstance(error, Throttled):
+                self._asked_to_wait = believed_wait(error)
             # Whatever a source raises, only its prices are lost.
             self._has_failed(f"{type(error).__name__} {error}")
         else:

@@ -23,6 +23,7 @@ from engine.ports import (
     NotSent,
     OrderReport,
     Rejected,
+    StreamRefused,
     Throttled,
 )
 from engine.runtime.answers import wait_fault
@@ -35,6 +36,11 @@ CODE_LIMIT = 64
 UNCLEAR_WAIT = 60.0
 """In seconds: what is waited where a venue asks to wait and its number cannot be believed. Asking
 faster may prolong a ban, and longer would leave the account in the dark for nothing."""
+
+
+def believed_wait(error: Throttled | StreamRefused) -> float:
+    """How many seconds a venue asks to be left alone for, as far as that can be believed."""
+    return UNCLEAR_WAIT if wait_fault(error) else error.retry_after
 
 
 class Outside:

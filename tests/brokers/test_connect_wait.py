@@ -21,6 +21,9 @@ from tests.venues.serve import VENUES, config
 from tests.venues.served import Fault
 
 KINDS = ("alpaca", "binance", "coinbase", "oanda", "okx")
+NO_STREAM = "coinbase"
+"""The venue whose test environment has no stream (X-61)."""
+
 ASKED_SECONDS = 3_600
 MOST_REQUESTS = 20
 """No connection takes so many."""
@@ -85,13 +88,14 @@ async def test_C200_a_connection_is_tried_again_once_the_window_has_passed(
     kind: str, tmp_path: Path
 ) -> None:
     """Each request of a connection is refused once; the last attempt meets no refusal any more."""
-    clock, refused = Watch(), 0
+    clock, refused, streams = Watch(), 0, list[float]()
     for number in range(1, MOST_REQUESTS + 1):
         async with opened(kind, tmp_path, clock) as (broker, server):
             server._take = refusing(number, server._take)
             try:
                 await broker.connect()
-            except StreamRefused:
+            except StreamRefused as error:
+                streams.append(error.retry_after)
                 continue  # requests go on, exits among them
             except Throttled as error:
                 wait = error.retry_after
@@ -102,4 +106,6 @@ async def test_C200_a_connection_is_tried_again_once_the_window_has_passed(
             await broker.connect()
             refused += 1
     assert refused
+    wanted = set() if kind == NO_STREAM else {ASKED_SECONDS}
+    assert set(streams) == wanted, "a stream is left alone for as long as was asked (C-401)"
     assert number < MOST_REQUESTS

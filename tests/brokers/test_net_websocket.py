@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import WSMsgType, web
 
-from brokers.net.websocket import WebSocket
-from engine.ports import AuthFailed, BrokerError, NotSent, Throttled
+from brokers.net.websocket import REFUSED_WAIT, WebSocket
+from engine.ports import AuthFailed, Banned, BrokerError, NotSent, Throttled
 from tests.venues.served import Served
 
 
@@ -157,6 +157,36 @@ async def test_a_stream_that_is_refused(
     with pytest.raises(kind):
         await socket.open()
     assert not socket.is_open
+
+
+LATER = {"Date": "Tue, 01 Dec 2026 10:00:00 GMT", "Retry-After": "Tue, 01 Dec 2026 10:00:40 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "seconds"),
+    [
+        (429, {"Retry-After": "7"}, Throttled, 7),
+        (406, {"Retry-After": "7"}, Throttled, 7),
+        (418, {"Retry-After": "120"}, Banned, 120),
+        (403, {"Retry-After": "30"}, Throttled, 30),
+        (429, {"Retry-After": "0"}, Throttled, 0),
+        (429, LATER, Throttled, 40),
+        (429, {}, Throttled, REFUSED_WAIT),
+        (418, {}, Banned, REFUSED_WAIT),
+        (429, {"Retry-After": "soon"}, Throttled, REFUSED_WAIT),
+        (429, {"Retry-After": "259200"}, Throttled, 259_200),
+        (429, {"Retry-After": "259201"}, Throttled, REFUSED_WAIT),
+    ],
+)
+async def test_C401_a_refusal_of_the_handshake_says_how_long_to_wait(
+    server: Served, status: int, headers: dict[str, str], kind: type[Throttled], seconds: float
+) -> None:
+    """As an answer to a request does: a number of seconds, or a date against the answer's own."""
+    server.fault("ws", "status_before", status=status, headers=headers)
+    with pytest.raises(Throttled) as refused:
+        await stream(server, Ear()).open()
+    assert type(refused.value) is kind
+    assert refused.value.retry_after == seconds
 
 
 async def test_a_venue_that_lets_us_in_and_says_nothing(server: Served, talk: Talk) -> None:

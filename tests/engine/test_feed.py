@@ -13,7 +13,7 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Bar, MarketEvent, Quote
 from engine.domain.order import Side
 from engine.domain.run import Phase, RunState, Severity
-from engine.ports import Clock, MarketData
+from engine.ports import Clock, MarketData, Throttled
 from engine.runtime.feed import HISTORY_SECONDS, MarketFeed, feeds_of
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.test_builtin_signals import START, bars_of
@@ -339,6 +339,38 @@ def test_a_source_that_is_rested_from_is_asked_at_once_when_it_is_hurried() -> N
 
     run_virtual(run, START, 1_000)
     assert given[-1] == PAST["AAA"][1]
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(0.0, 1), (0.5, 1), (90.0, 90), (float("nan"), 60)])
+def test_C401_a_source_that_asks_to_wait_is_left_alone_for_as_long(
+    asked: float, waits: int
+) -> None:
+    """Whoever hurries it: prices wait, and nothing that reduces waits for them."""
+
+    class Asking(Failing):
+        async def events(self) -> AsyncIterator[MarketEvent]:
+            self.asked.append(asyncio.get_running_loop().time())
+            if len(self.asked) == 1:
+                raise Throttled("too many connections", asked)
+            yield PAST["AAA"][1]
+            await asyncio.Event().wait()
+
+    market, given = Asking(0), list[Input]()
+
+    async def run(clock: Clock) -> None:
+        feed = fed(market, given, clock)
+        pump = asyncio.create_task(feed.run(()))
+        await clock.sleep(0.2)
+        if asked:
+            feed.hurry()
+        await clock.sleep(waits - 0.3)
+        assert len(market.asked) == 1
+        await clock.sleep(0.2)
+        assert len(market.asked) == 2
+        assert not pump.done()
+        pump.cancel()
+
+    run_virtual(run, START, 1_000)
 
 
 def test_a_pump_that_is_cancelled_in_a_pause_ends() -> None:

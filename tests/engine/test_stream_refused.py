@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Verdict
@@ -25,11 +27,13 @@ class Streamless(Wire):
     """A wire whose stream may be refused while requests are answered."""
 
     is_refused = False
+    wait = 0.0
+    """Seconds that the venue wants to be left alone for by the stream."""
 
     async def connect(self) -> None:
         await super().connect()
         if self.is_refused:
-            raise StreamRefused("connection limit exceeded")
+            raise StreamRefused("connection limit exceeded", self.wait)
 
     async def reports(self) -> AsyncIterator[Report]:
         async for report in super().reports():
@@ -271,3 +275,100 @@ def test_C441_a_look_that_began_before_the_stream_stood_is_not_the_one_that_entr
         await rig.rest()
 
     play(scene, wire=Held)
+
+
+# --- a venue that says how long the stream is to be left alone ------------------------------------
+
+
+class Waiting(Streamless):
+    """The stream is refused for a minute and a half, says the venue."""
+
+    wait = 90.0
+
+
+async def held(rig: Rig) -> None:
+    """Something that a person may want to be rid of."""
+    bought = await rig.engine.command(
+        ask.PlaceOrder(by="t", symbol="BBB", side=Side.BUY, quantity=D(10), protect=PRICE - 10)
+    )
+    assert bought.ok
+    await rig.until(lambda: bool(rig.book.account("paper").positions))
+
+
+def test_C401_the_stream_is_not_tried_for_before_its_venue_wants_it() -> None:
+    async def scene(rig: Rig) -> None:
+        at = await cut(rig)
+        first = len(rig.wire.attempts(at))
+        refused = rig.now
+        await rig.clock.sleep(89)
+        assert len(rig.wire.attempts(at)) == first
+        mend(rig)
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 3)
+        assert len(rig.wire.attempts(at)) == first + 1
+        assert rig.now - refused >= 89.5
+
+    play(scene, wire=Waiting)
+
+
+def test_C441_meanwhile_fills_are_known_and_a_person_gets_out() -> None:
+    async def scene(rig: Rig) -> None:
+        await held(rig)
+        at = await cut(rig)
+        await rig.clock.sleep(5)
+        assert (await rig.engine.command(ask.ClosePosition(by="t", symbol="BBB"))).ok
+        await rig.until(lambda: not rig.book.account("paper").positions, 5)
+        assert rig.links(at)[-1] is LinkState.POLLED
+        mend(rig)
+
+    play(scene, wire=Waiting)
+
+
+def test_rule3_a_lost_link_is_tried_for_at_once_whatever_the_stream_waits_for() -> None:
+    """Exits and cancels wait for the requests, which nobody asked to leave alone."""
+
+    async def scene(rig: Rig) -> None:
+        await held(rig)
+        await cut(rig)
+        await rig.clock.sleep(20)
+        rig.cut()
+        await rig.until(lambda: rig.links()[-1] is LinkState.DISCONNECTED, 5)
+        lost = rig.now
+        await rig.engine.command(ask.ClosePosition(by="t", symbol="BBB"))
+        rig.mend()
+        await rig.until(lambda: rig.links()[-1] is LinkState.POLLED, 6)
+        assert rig.now - lost <= 6
+        await rig.until(lambda: not rig.book.account("paper").positions, 5)
+        mend(rig)
+
+    play(scene, wire=Waiting)
+
+
+def test_C441_requests_that_fail_over_and_over_beside_such_a_stream_make_no_storm() -> None:
+    async def scene(rig: Rig) -> None:
+        at = await cut(rig)
+        rig.cut()
+        await rig.clock.sleep(60)
+        assert 10 <= len(rig.wire.attempts(at)) <= 25, "about every four seconds"
+        rig.mend()
+        mend(rig)
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 6)
+
+    play(scene, wire=Waiting)
+
+
+@pytest.mark.parametrize("wait", [float("nan"), float("inf"), -1.0, 1e12])
+def test_U53_a_wait_that_cannot_be_believed_is_a_minute(wait: float) -> None:
+    class Odd(Streamless):
+        pass
+
+    Odd.wait = wait
+
+    async def scene(rig: Rig) -> None:
+        at = await cut(rig)
+        first = len(rig.wire.attempts(at))
+        mend(rig)
+        await rig.clock.sleep(59)
+        assert len(rig.wire.attempts(at)) == first
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 3)
+
+    play(scene, wire=Odd)
