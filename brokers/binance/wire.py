@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from brokers.net.ids import NumberId, WithIds
 from brokers.net.numbers import NAN, number, number_or_none, price_or_none, time_of_millis
 from engine.domain.account import VenueOrder
 from engine.domain.money import ZERO
@@ -65,11 +66,11 @@ ENDS: Final = frozenset({"serverShutdown", "eventStreamTerminated"})
 """Events after which nothing more is told: a new connection and subscription are needed."""
 
 
-class Order(msgspec.Struct, rename="camel"):
+class Order(WithIds, msgspec.Struct, rename="camel"):
     """One row about an order."""
 
     symbol: str
-    order_id: int
+    order_id: NumberId
     client_order_id: str = ""
     price: Any = None
     orig_qty: Any = None
@@ -82,20 +83,20 @@ class Order(msgspec.Struct, rename="camel"):
     stop_price: Any = None
 
 
-class Taken(msgspec.Struct, rename="camel"):
+class Taken(WithIds, msgspec.Struct, rename="camel"):
     """The answer to an order or to a cancel."""
 
     symbol: str
-    order_id: int
+    order_id: NumberId
     client_order_id: str = ""
 
 
-class Trade(msgspec.Struct, rename="camel"):
+class Trade(WithIds, msgspec.Struct, rename="camel"):
     """One row of myTrades."""
 
     symbol: str
-    id: int
-    order_id: int
+    id: NumberId
+    order_id: NumberId
     price: Any = None
     qty: Any = None
     commission: Any = None
@@ -117,10 +118,10 @@ class Balance(msgspec.Struct):
         return number(self.free) + number(self.locked)
 
 
-class AccountRow(msgspec.Struct, rename="camel"):
+class AccountRow(WithIds, msgspec.Struct, rename="camel"):
     """The account."""
 
-    uid: int
+    uid: NumberId
     balances: list[Balance]
     update_time: Any = None
 
@@ -141,11 +142,11 @@ class Price(msgspec.Struct):
     price: Any = None
 
 
-class Execution(msgspec.Struct, kw_only=True):
+class Execution(WithIds, msgspec.Struct, kw_only=True):
     """An executionReport; the fields have the venue's letters."""
 
     s: str
-    i: int
+    i: NumberId
     c: str = ""
     C: str | None = None
     S: str = ""
@@ -163,7 +164,7 @@ class Execution(msgspec.Struct, kw_only=True):
     n: Any = None
     N: str | None = None
     T: Any = None
-    t: int = -1
+    t: NumberId = -1
     m: bool = False
 
     @property

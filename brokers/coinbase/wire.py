@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from brokers.coinbase.terms import is_wide
+from brokers.net.ids import TextId, WithIds
 from brokers.net.numbers import NAN, number, number_or_none, price_or_none, time_of
 from engine.domain.account import VenueOrder
 from engine.domain.money import ZERO, is_positive
@@ -97,10 +98,10 @@ class Permissions(msgspec.Struct, frozen=True):
     portfolio_uuid: str = ""
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(WithIds, msgspec.Struct, frozen=True):
     """An order as a list or a question tells it."""
 
-    order_id: str
+    order_id: TextId
     client_order_id: str | None = ""
     product_id: str = ""
     side: str = ""
@@ -157,12 +158,12 @@ class OneOrder(msgspec.Struct, frozen=True):
     order: Order
 
 
-class Trade(msgspec.Struct, frozen=True):
+class Trade(WithIds, msgspec.Struct, frozen=True):
     """One execution."""
 
-    trade_id: str
-    order_id: str = ""
-    entry_id: str = ""
+    trade_id: TextId
+    order_id: TextId = ""
+    entry_id: TextId = ""
     product_id: str = ""
     side: str = ""
     price: Any = None
@@ -229,17 +230,17 @@ class Trades(msgspec.Struct, frozen=True):
         return bool(self.cursor and self.fills)
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Taken(WithIds, msgspec.Struct, frozen=True):
     """`success_response` of an order."""
 
-    order_id: str = ""
+    order_id: TextId = ""
     product_id: str = ""
     side: str = ""
     client_order_id: str = ""
 
 
-class CancelResult(msgspec.Struct, frozen=True):
-    order_id: str = ""
+class CancelResult(WithIds, msgspec.Struct, frozen=True):
+    order_id: TextId = ""
     success: bool = False
     failure_reason: str | None = ""
 
@@ -248,10 +249,10 @@ class CancelResults(msgspec.Struct, frozen=True):
     results: list[CancelResult] = []
 
 
-class Update(msgspec.Struct, frozen=True):
+class Update(WithIds, msgspec.Struct, frozen=True):
     """An order as the user stream tells it: how things stand, never what happened."""
 
-    order_id: str
+    order_id: TextId
     client_order_id: str | None = ""
     product_id: str = ""
     order_side: str = ""

@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from brokers.net.ids import TextId, WithIds
 from brokers.net.numbers import NAN, number, number_or_none, price_or_none
 from engine.domain.money import ZERO
 from engine.domain.order import OrderStatus, OrderType, Side
@@ -84,20 +85,20 @@ class TimeRow(msgspec.Struct):
     ts: Any = ""
 
 
-class ConfigRow(msgspec.Struct, rename="camel"):
+class ConfigRow(WithIds, msgspec.Struct, rename="camel"):
     """How the account is set up."""
 
-    uid: str
+    uid: TextId
     acct_lv: str
     pos_mode: str = ""
     perm: str = ""
 
 
-class AckRow(msgspec.Struct, rename="camel"):
+class AckRow(WithIds, msgspec.Struct, rename="camel"):
     """That a request about one order was taken."""
 
-    ord_id: str = ""
-    algo_id: str = ""
+    ord_id: TextId = ""
+    algo_id: TextId = ""
 
 
 class InstrumentRow(msgspec.Struct, rename="camel"):
@@ -138,15 +139,15 @@ class IndexRow(msgspec.Struct, rename="camel"):
     idx_px: Any = ""
 
 
-class OrderRow(msgspec.Struct, rename="camel"):
+class OrderRow(WithIds, msgspec.Struct, rename="camel"):
     """An order: of a list, of an answer, or of the channel `orders`."""
 
     inst_id: str
-    ord_id: str
-    cl_ord_id: str = ""
-    algo_id: str = ""
+    ord_id: TextId
+    cl_ord_id: TextId = ""
+    algo_id: TextId = ""
     """Of an order that a stop has become: that of the stop."""
-    algo_cl_ord_id: str = ""
+    algo_cl_ord_id: TextId = ""
     side: str = ""
     ord_type: str = ""
     sz: Any = ""
@@ -162,9 +163,9 @@ class OrderRow(msgspec.Struct, rename="camel"):
     fill_fee: Any = ""
     fill_fee_ccy: str = ""
     fill_time: Any = ""
-    trade_id: str = ""
+    trade_id: TextId = ""
     exec_type: str = ""
-    req_id: str = ""
+    req_id: TextId = ""
     amend_result: str = ""
     code: str = ""
     msg: str = ""
@@ -212,14 +213,14 @@ class OrderRow(msgspec.Struct, rename="camel"):
         return number_or_none(self.acc_fill_sz) or ZERO
 
 
-class AlgoRow(msgspec.Struct, rename="camel"):
+class AlgoRow(WithIds, msgspec.Struct, rename="camel"):
     """A stop, or another order that waits for a price."""
 
     inst_id: str
-    algo_id: str
-    algo_cl_ord_id: str = ""
-    ord_id: str = ""
-    ord_id_list: list[str] = []
+    algo_id: TextId
+    algo_cl_ord_id: TextId = ""
+    ord_id: TextId = ""
+    ord_id_list: list[TextId] = []
     side: str = ""
     ord_type: str = ""
     sz: Any = ""
@@ -234,7 +235,7 @@ class AlgoRow(msgspec.Struct, rename="camel"):
     px_limit: Any = ""
     tgt_ccy: str = ""
     fail_code: str = ""
-    req_id: str = ""
+    req_id: TextId = ""
     amend_result: str = ""
     u_time: Any = ""
 
@@ -250,7 +251,7 @@ class AlgoRow(msgspec.Struct, rename="camel"):
     @property
     def child_id(self) -> str:
         """What the venue calls the order that it has become; "" before that."""
-        listed = self.ord_id_list[0] if self.ord_id_list else ""
+        listed = str(self.ord_id_list[0]) if self.ord_id_list else ""
         return listed or (self.ord_id if self.ord_id != "0" else "")
 
     @property
@@ -288,14 +289,14 @@ class AlgoRow(msgspec.Struct, rename="camel"):
         return STOP_STATES.get(self.state, OrderStatus.UNKNOWN)
 
 
-class FillRow(msgspec.Struct, rename="camel"):
+class FillRow(WithIds, msgspec.Struct, rename="camel"):
     """An execution."""
 
     inst_id: str
-    trade_id: str
-    ord_id: str
-    cl_ord_id: str = ""
-    bill_id: str = ""
+    trade_id: TextId
+    ord_id: TextId
+    cl_ord_id: TextId = ""
+    bill_id: TextId = ""
     side: str = ""
     fill_sz: Any = ""
     fill_px: Any = ""
