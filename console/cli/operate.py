@@ -383,13 +383,8 @@ def _print_status(found: dict[str, Any]) -> None:
     for account in found["accounts"]:
         if account["kill"] is not None:
             say(_killed(account["broker"], account["kill"], found["positions"]))
-        # an engine of an older version does not say it
-        if (unseen := account.get("unseen_since")) is not None:
-            words = f"{account['broker']} was last seen whole at {unseen}: it takes no entries"
-            say(f"WARNING: {words}")
-    for position in found["positions"]:
-        if Decimal(position["protected"]) < abs(Decimal(position["quantity"])):
-            say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")
+    for words in _warnings(found):
+        say(f"WARNING: {words}")
     say("  ".join(f"{name} {cell(value)}" for name, value in found["account"].items()))
     risk = found["open_risk"]
     bare = f"  without a stop: {' '.join(risk['unprotected'])}" if risk["unprotected"] else ""
@@ -414,6 +409,20 @@ def _print_status(found: dict[str, Any]) -> None:
     if journal["last_commit_ms"] is not None:
         told.append(f"last commit {cell(journal['last_commit_ms'])} ms")
     say(", ".join(told))
+
+
+def _warnings(found: dict[str, Any]) -> Iterator[str]:
+    """What is to be known of accounts and positions before their tables; an engine of an older
+    version does not say all of it."""
+    for account in found["accounts"]:
+        if (unseen := account.get("unseen_since")) is not None:
+            yield f"{account['broker']} was last seen whole at {unseen}: it takes no entries"
+    for name, broker in found["brokers"].items():
+        if broker.get("experimental"):
+            yield f"{name} is experimental: its venue itself was never tried"
+    for position in found["positions"]:
+        if Decimal(position["protected"]) < abs(Decimal(position["quantity"])):
+            yield f"no stop rests at the venue for all of {position['symbol']}"
 
 
 def _killed(broker: str, kill: Row, positions: list[Row]) -> str:

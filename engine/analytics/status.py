@@ -237,7 +237,7 @@ def _order(order: Order) -> dict[str, Any]:
 
 
 def _brokers(world: World, more: Extras, running: bool) -> dict[str, Any]:
-    data = world.book.data
+    data, brokers = world.book.data, world.config.brokers
     shown: dict[str, Any] = {}
     for name in dict.fromkeys([world.config.account.primary, *data.accounts]):
         account = data.accounts.get(name)
@@ -254,6 +254,7 @@ def _brokers(world: World, more: Extras, running: bool) -> dict[str, Any]:
             "latency_ms": None if figures.latency_ms is None else round(figures.latency_ms, 3),
             "last_seen": rfc3339(max(heard)) if max(heard) else None,
             "circuit_state": (account.circuit if account is not None else Circuit()).state.value,
+            "experimental": name in brokers.names and brokers.of(name).is_experimental,
         }
     return shown
 

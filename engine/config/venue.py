@@ -56,6 +56,9 @@ class VenueConfig(KindConfig):
 
     asset_classes: ClassVar[frozenset[AssetClass]] = frozenset(AssetClass)
     """The kinds of instrument that can be traded there."""
+    is_experimental: ClassVar[bool] = False
+    """Whether what is traded there was never shown for the venue itself, not even by a local
+    server of its protocol."""
 
     account_id: OptionalName = Field("", description="live: must equal what the venue answers")
 
@@ -90,9 +93,6 @@ class RealVenueConfig(VenueConfig):
     """Environments that give the same answers to everybody and take no orders (X-61)."""
     trades_live: ClassVar[bool] = True
     """Whether real money can be traded there by now."""
-    is_experimental: ClassVar[bool] = False
-    """Whether what is traded there was never shown for the venue itself, not even by a local
-    server of its protocol."""
 
     proof_left: ClassVar[str] = ""
     """What a dry run cannot show of the venue's identity, as it is told in its report: "" where

@@ -171,6 +171,19 @@ def test_a_kill_without_the_library_latches_and_says_what_is_missing(tmp_path: P
     assert (program.folder / "HALT").exists()
 
 
+@pytest.mark.parametrize("kind", [*REAL, "paper"])
+def test_status_says_whose_venue_is_experimental(
+    place: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    """A person who reads it later has not read the page of the venue."""
+    (place / "config.toml").write_text("" if kind == "paper" else config_of(kind))
+    main(["status", "--json"])
+    found = json.loads(capsys.readouterr().out)["brokers"]
+    assert found[kind]["experimental"] is (kind == "ccxt")
+    main(["status"])
+    assert ("ccxt is experimental" in capsys.readouterr().out) is (kind == "ccxt")
+
+
 @pytest.mark.slow
 def test_status_shows_the_breaker_of_each_account(tmp_path: Path) -> None:
     """C-420: beside the state of its link, for people and not only as JSON."""

@@ -34,6 +34,7 @@ POSITION = {
     "symbol", "trade_type", "quantity", "average_price", "last", "market_value", "unrealized_pnl",
     "realized_pnl", "stop", "target", "opened_at", "broker", "currency", "protected",
 }  # fmt: skip
+LINK = frozenset({"state", "latency_ms", "last_seen", "circuit_state", "experimental"})
 OMS = {
     "total_orders", "filled_orders", "cancelled_orders", "fill_rate", "avg_fill_latency_seconds",
     "total_filled_notional", "total_commission", "open_orders", "total_fills",
@@ -52,6 +53,7 @@ def test_T23_the_shape_is_exact() -> None:
     assert set(found["positions"][0]) == POSITION
     assert set(found["oms"]) >= OMS
     assert set(found["resiliency"]) == RESILIENCY
+    assert {frozenset(row) for row in found["brokers"].values()} == {LINK}
     assert set(found["loop_lag_ms"]) == {"p50", "p99"}
     assert set(found["journal"]) == {"seq", "last_commit_ms"}
     assert all(
