@@ -18,6 +18,7 @@ from engine.ports import Broker, Clock, MarketData
 
 if TYPE_CHECKING:
     from brokers.guide import Guide
+    from brokers.net.budget import Budget
     from brokers.net.identity import Identity
     from engine.config.venue import VenueKind
     from engine.reference.rates import ReferenceRate
@@ -86,6 +87,9 @@ class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     claim: Callable[[str, str], Awaitable[None]] = unclaimed
     """Keeps a real account for this process: its name, and its id as the venue answers at each
     connect. Raises AuthFailed where another process has it: nothing is sent there then."""
+    budgets: dict[str, "Budget"] = msgspec.field(default_factory=dict)
+    """Of what venues count by our address, by host (`brokers.net.budget.budget_of`); a setup that
+    is made of this one shares them."""
     quotes_per_second: float = 0
     """Pace of a simulated market over all symbols; 0 is the usual one."""
 

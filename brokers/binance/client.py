@@ -58,11 +58,17 @@ class Keys(msgspec.Struct, frozen=True):
         return _revealed(self.key)
 
 
+def weight_budget(clock: Clock) -> Budget:
+    """The weight that one address may use."""
+    return Budget("Binance", size=WEIGHT, seconds=60, monotonic=clock.monotonic)
+
+
 class Limits:
     """What the venue lets us ask, by address and by account."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.weight = Budget("Binance", size=WEIGHT, seconds=60, monotonic=clock.monotonic)
+    def __init__(self, clock: Clock, weight: Budget) -> None:
+        """`weight` is that of the address, which all accounts here use up together."""
+        self.weight = weight
         self.orders = Budget("Binance", size=ORDERS, seconds=10, monotonic=clock.monotonic)
 
     def heard(self, request: Request, answer: Answer) -> None:

@@ -4,10 +4,11 @@ from typing import Final
 
 from brokers import PriceSource, VenueSetup
 from brokers.binance.adapter import BinanceBroker
-from brokers.binance.client import Client, Keys, Limits
+from brokers.binance.client import Client, Keys, Limits, weight_budget
 from brokers.binance.market import BinanceMarket
 from brokers.binance.settings import BinanceConfig
 from brokers.binance.symbols import Symbols
+from brokers.net.budget import budget_of
 from engine.ports import MarketData
 
 ADDRESSES: Final = {
@@ -51,7 +52,8 @@ def open_binance(plan: VenueSetup) -> BinanceConnection:
         lambda: plan.secret(settings.key_env).reveal(),
         lambda: plan.secret(settings.secret_env).reveal(),
     )
-    limits = Limits(plan.clock)  # both connections come from one address, and share its weight
+    # Both connections come from one address, and share its weight; so do other accounts' there.
+    limits = Limits(plan.clock, budget_of(plan.budgets, rest, lambda: weight_budget(plan.clock)))
     client = Client(rest, keys, plan.clock, limits)
     symbols = Symbols(client, plan.market.symbols)
     broker = BinanceBroker(

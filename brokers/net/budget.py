@@ -11,6 +11,7 @@ is kept, and all else waits as long as the venue asks. A ban is no limit, and ke
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
+from urllib.parse import urlsplit
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.ports import Banned, Throttled
@@ -112,3 +113,15 @@ class Budget:
         passed = max(now - self._at, 0) / NS_PER_SECOND
         self._left = min(self._left + passed * self._rate, self._size)
         self._at = now
+
+
+def budget_of(known: dict[str, Budget], url: str, make: Callable[[], Budget]) -> Budget:
+    """The budget of what the host of `url` counts by our address, whichever account asks.
+
+    `known` are those of the accounts that are opened together, by host; it is made by the first
+    that asks for it.
+    """
+    host = urlsplit(url).netloc.lower()
+    if host not in known:
+        known[host] = make()
+    return known[host]

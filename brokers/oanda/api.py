@@ -44,7 +44,8 @@ _PAGE: Final = re.compile(r"[?&](from|to)=(\d{1,18})(?=&|$)", re.ASCII)
 
 
 def oanda_budget(monotonic: Callable[[], Nanos]) -> Budget:
-    """The requests that an account and its prices share."""
+    """The requests that accounts and their prices share: it counts by the address they come from
+    (research §6)."""
     return Budget("OANDA", size=REQUESTS_PER_SECOND, seconds=1, monotonic=monotonic)
 
 

@@ -1,8 +1,9 @@
 """Opening an OANDA account: its broker and, where it is wanted, its prices."""
 
 from brokers import PriceSource, VenueSetup
+from brokers.net.budget import budget_of
 from brokers.oanda.adapter import OandaBroker
-from brokers.oanda.api import OandaApi, oanda_budget
+from brokers.oanda.api import HOSTS, OandaApi, oanda_budget
 from brokers.oanda.market import OandaMarket
 from engine.ports import Broker, MarketData
 
@@ -21,9 +22,11 @@ class OandaConnection:
 def open_oanda(plan: VenueSetup) -> OandaConnection:
     """Open the account of `plan`; nothing is sent by that.
 
-    The prices have a connection of their own, and share the budget of requests.
+    The prices have a connection of their own, and share the budget of requests, as other accounts
+    at that address do.
     """
-    budget = oanda_budget(plan.clock.monotonic)
+    asked = plan.settings.rest_url or HOSTS[plan.settings.environment][0]
+    budget = budget_of(plan.budgets, asked, lambda: oanda_budget(plan.clock.monotonic))
 
     def api() -> OandaApi:
         return OandaApi(plan.name, plan.settings, plan.secret, budget)

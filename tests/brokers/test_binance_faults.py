@@ -9,8 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from brokers import Connection
 from brokers.binance.client import TIMEOUT_SECONDS
 from brokers.binance.refusals import AskedToWait
+from brokers.net.budget import Budget
+from console.host.account_opening import account_setup, open_accounts
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import LinkState
@@ -29,8 +32,9 @@ from engine.ports import (
 )
 from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import PATIENCE_SECONDS, Lab
+from tests.configs import from_mapping
 from tests.venues.binance import KEY, SECRET, UID, BinanceServer
-from tests.venues.binance_account import SYMBOL, THEIRS, opened
+from tests.venues.binance_account import SECRETS, SYMBOL, THEIRS, opened
 from tests.venues.exchange import Rules
 
 D = Decimal
@@ -500,6 +504,82 @@ async def test_C200_a_long_wait_for_weight_keeps_a_cancel_back_for_the_minute_th
     with pytest.raises(Throttled) as entry:
         await lab.submit("b", limit="95")
     assert 599 < entry.value.retry_after <= 600
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, Throttled), (418, Banned)])
+async def test_C200_what_the_venue_counts_by_address_holds_for_every_account_there(
+    server: BinanceServer, lab: Lab, status: int, kind: type[Throttled]
+) -> None:
+    """Whoever asked for too much: a second account that goes on asking gets both banned."""
+    shared: dict[str, Budget] = {}
+    first, second, apart = (opened(server, budgets=one).broker for one in (shared, shared, None))
+    for broker in (first, second, apart):
+        await broker.connect()
+    limit = said(-1003, "Too much request weight used")
+    server.fault("account", "status_before", status=status, headers={"Retry-After": "7"}, **limit)
+    with pytest.raises(kind):
+        await first.get_account()
+    seen = len(server.requests)
+    with pytest.raises(kind) as still:
+        await second.get_account()
+    assert 6 < still.value.retry_after <= 7
+    assert len(server.requests) == seen
+    assert (await apart.get_account()).account_id, "another process knows nothing of it"
+    for broker in (first, second, apart):
+        await broker.disconnect()
+
+
+async def test_C200_the_accounts_of_a_config_share_what_is_counted_by_address(
+    server: BinanceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECOND_API_KEY", KEY)
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    there = {
+        "rest_url": server.url,
+        "ws_api_url": f"{server.ws_url}/ws-api/v3",
+        "stream_url": server.ws_url,
+    }
+    config = from_mapping({
+        "account": {"primary": "binance"},
+        "market": {"symbols": [SYMBOL], "source": "broker"},
+        "brokers": {
+            "binance": there,
+            "second": {"kind": "binance", "key_env": "SECOND_API_KEY", **there},
+        },
+    })  # fmt: skip
+    plan = account_setup(config, "binance", {}, SystemClock(), own=False)
+    found: dict[str, Connection] = {}
+    open_accounts(config, plan, found, asked=config, own=False, unopened=None)
+    one, two = (found[name].broker for name in ("binance", "second"))
+    await one.connect()
+    await two.connect()
+    server.fault("account", "status_before", status=418, headers={"Retry-After": "7"})
+    with pytest.raises(Banned):
+        await one.get_account()
+    seen = len(server.requests)
+    with pytest.raises(Banned):
+        await two.get_account()
+    assert len(server.requests) == seen
+    await one.disconnect()
+    await two.disconnect()
+
+
+async def test_C200_weight_that_one_account_has_used_is_used_for_the_other(
+    server: BinanceServer,
+) -> None:
+    shared: dict[str, Budget] = {}
+    first, second = (opened(server, budgets=shared).broker for _ in range(2))
+    await first.connect()
+    await second.connect()
+    server.used_weight = 5_990
+    await first.server_time()
+    seen = len(server.requests)
+    with pytest.raises(Throttled, match="used up"):
+        await second.get_account()
+    assert len(server.requests) == seen
+    await first.disconnect()
+    await second.disconnect()
 
 
 @pytest.mark.parametrize(

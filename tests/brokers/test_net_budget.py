@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.net.budget import Budget, Need
+from brokers.net.budget import Budget, Need, budget_of
 from engine.domain.instant import NS_PER_SECOND
 from engine.ports import Banned, Throttled
 
@@ -165,3 +165,15 @@ def test_a_shorter_word_after_a_ban_does_not_end_it() -> None:
     watch.pass_by(119)
     with pytest.raises(Banned):
         room.take(need=Need.REDUCE)
+
+
+def test_what_is_counted_by_address_is_one_budget_whoever_asks() -> None:
+    def make() -> Budget:
+        return budget(Watch())
+
+    shared: dict[str, Budget] = {}
+    first = budget_of(shared, "https://api.venue.test", make)
+    assert budget_of(shared, "https://API.venue.test/v3", make) is first
+    for other in ("https://api.venue.test:8443", "https://test.venue.test"):
+        assert budget_of(shared, other, make) is not first
+    assert budget_of({}, "https://api.venue.test", make) is not first

@@ -928,3 +928,26 @@ async def test_the_host_opens_an_account_that_is_not_connected(server: OandaServ
         report = await anext(connection.broker.reports())
         assert isinstance(report, LinkReport)
         assert report.state is LinkState.CONNECTED
+
+
+async def test_C200_accounts_opened_together_share_the_requests_of_their_address(
+    server: OandaServer,
+) -> None:
+    """It allows so many from one address, whichever account asks (research §6)."""
+    first = plan(server)
+    one, two = (
+        open_oanda(msgspec.structs.replace(first, name=name)).broker for name in ("fx", "second")
+    )
+    apart = open_oanda(plan(server)).broker
+    for broker in (one, two, apart):
+        await broker.connect()
+    server.fault("account", "status_before", status=429, headers={"Retry-After": "7"})
+    with pytest.raises(Throttled):
+        await one.get_account()
+    seen = len(server.requests)
+    with pytest.raises(Throttled):
+        await two.get_account()
+    assert len(server.requests) == seen
+    assert (await apart.get_account()).account_id
+    for broker in (one, two, apart):
+        await broker.disconnect()

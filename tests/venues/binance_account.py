@@ -4,6 +4,7 @@ from typing import Any
 
 from brokers import PriceSource, VenueSetup
 from brokers.binance.setup import BinanceConnection, open_binance
+from brokers.net.budget import Budget
 from engine.runtime.clock import SystemClock
 from tests.configs import from_mapping
 from tests.venues.binance import KEY, SECRET, UID, BinanceServer
@@ -28,6 +29,7 @@ def opened(
     symbols: tuple[str, ...] = (SYMBOL, "AAPL"),
     secrets: dict[str, str] = SECRETS,
     clock: SystemClock | None = None,
+    budgets: dict[str, Budget] | None = None,
     **settings: Any,
 ) -> BinanceConnection:
     """An account whose venue is that server."""
@@ -48,6 +50,7 @@ def opened(
             account_id=str(UID),
             clock=clock or SystemClock(),
             state_dir=None,
+            budgets={} if budgets is None else budgets,
             prices=PriceSource.MARKET,
             secret=lambda name: Hidden(secrets[name]),
         )
