@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -25,7 +24,6 @@ from brokers.oanda.money import FILL, account_of, fill_of, movements_of, positio
 from brokers.oanda.orders import Pair, body_of, instrument_from, pair_of
 from brokers.oanda.stream import QUIET_SECONDS, SILENCE_SECONDS, LineStream, StreamEnded
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
-from engine.domain.ids import venue_order_id_of
 from engine.domain.instant import Nanos, to_datetime
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, OrderTerms, OrderType, TimeInForce
@@ -334,9 +332,3 @@ class OandaBroker:
     def _check_open(self) -> None:
         if self._stream is None and not self._is_asked:
             raise NotSent(f"{self._name} is not connected to OANDA")
-
-
-def _specifier(client_order_id: str) -> str:
-    """How an order is named in a path."""
-    there = venue_order_id_of(client_order_id)
-    return quote(there, safe="") if there else f"@{quote(client_order_id, safe='')}"

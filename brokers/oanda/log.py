@@ -112,8 +112,8 @@ class TransactionLog:
             return
         self.last = told.number
         cancels = told.type == "ORDER_CANCEL"
-        goes_on = cancels or told.type == FILL
-        if goes_on and self._short is not None and self._short.order_id == told.order_id:
+        short = self._short if cancels or told.type == FILL else None
+        if short is not None and str(short.order_id) == str(told.order_id):
             self._short = None  # more of it is told
         self.batch_ended()
         if told.type == FILL:
