@@ -55,11 +55,12 @@ class Client:
         self._pools: dict[bool, ThreadPoolExecutor] = {}
 
     async def open(self) -> None:
-        """Load the SDK and be ready to send; nothing is sent. Does nothing where it is open.
+        """Load the SDK and be ready to send, on connections that are new; nothing is sent.
 
         Raises AuthFailed where the key or the secret is missing.
         """
         if self._session is not None:
+            self._session.renew()
             return
         self._pools = {
             urgent: ThreadPoolExecutor(

@@ -95,12 +95,18 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **more)
         self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
-    def close(self) -> None:
-        """Close what is not in use now, and the rest once it is not: the library leaves that to the
-        collector, and an error that somebody keeps holds on to all of it."""
+    def renew(self) -> None:
+        """Close what is not in use now, and the rest once it is not; what follows is sent on new
+        connections. The library leaves the closing to the collector, and an error that somebody
+        keeps holds on to all of it."""
         pools = self.poolmanager.pools
         for key in tuple(pools.keys()):
             pools[key].close()
+        self.poolmanager.clear()
+
+    def close(self) -> None:
+        """The same at the end."""
+        self.renew()
         super().close()
 
 
@@ -121,8 +127,9 @@ class Session(TradingClient):
         self._prove()
         # Neither proxies nor a .netrc of the machine, which would put other keys beside ours.
         self._session.trust_env = False
+        self._connections = _Adapter(pool_maxsize=CONNECTIONS, max_retries=0)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(pool_maxsize=CONNECTIONS, max_retries=0))
+            self._session.mount(scheme, self._connections)
 
     def ask(self, method: str, path: str, data: Mapping[str, str] | None, until: float) -> Answer:
         """Send a request once, if it can leave before `until` (`time.monotonic`)."""
@@ -141,6 +148,11 @@ class Session(TradingClient):
             # A newer SDK sends in another way: what it did is not known.
             raise Ambiguous(f"alpaca-py {alpaca.__version__} answered {type(answer).__name__}")
         return answer
+
+    def renew(self) -> None:
+        """Send on new connections from now on: one that is open may have lost its way to the venue
+        without a word. What is under way goes on."""
+        self._connections.renew()
 
     def close(self) -> None:
         """Close the connections that are not in use."""

@@ -109,7 +109,10 @@ class Rest:
         self._seconds = answer_seconds
         self._connections = connections
         self._line = Line()
+        self._tls: ssl.SSLContext | None = None
         self._client: httpx.AsyncClient | None = None
+        self._busy: dict[httpx.AsyncClient, int] = {}
+        """Requests under way, by the client whose connections they use."""
 
     @property
     def host(self) -> str:
@@ -122,23 +125,36 @@ class Rest:
         return self._base
 
     async def open(self) -> None:
-        """Be ready to send; nothing is sent by that. Does nothing where it is open."""
-        if self._client is None:
-            self._client = httpx.AsyncClient(
+        """Be ready to send, on connections that are new; nothing is sent by that.
+
+        One that is open may have lost its way to the venue without a word, and a request on it
+        would wait for its whole time: of those only what is under way goes on, and then they are
+        closed.
+        """
+        if self._tls is None and self._url.scheme == "https":
+            self._tls = ssl.create_default_context()
+        before, self._client = (
+            self._client,
+            httpx.AsyncClient(
                 timeout=httpx.Timeout(self._seconds, connect=CONNECT_SECONDS),
                 follow_redirects=False,
                 trust_env=False,
-                verify=ssl.create_default_context() if self._url.scheme == "https" else False,
+                verify=self._tls or False,
                 limits=httpx.Limits(
                     max_connections=self._connections, max_keepalive_connections=16
                 ),
-            )
+            ),
+        )
+        if before is not None and before not in self._busy:
+            await before.aclose()
 
     async def close(self) -> None:
         """Close every connection; a request that is under way ends as `Ambiguous`."""
         client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        clients = {*self._busy} if client is None else {*self._busy, client}
+        self._busy.clear()
+        for each in clients:
+            await each.aclose()
 
     async def ask(
         self, request: Request, kind: type[T] | Any, *, urgent: bool = False, cost: float = 1
@@ -178,11 +194,18 @@ class Rest:
         six errors where it does not begin."""
         if self._client is None:
             raise NotSent(f"{self.host} is not connected")
-        sent = self._built(self._client, request)
+        async with self._in_use(self._client), self._streamed(self._client, request) as pieces:
+            yield pieces
+
+    @contextlib.asynccontextmanager
+    async def _streamed(
+        self, client: httpx.AsyncClient, request: Request
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        sent = self._built(client, request)
         sent.extensions["timeout"] = httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()
         channel = self._leaves(sent)
         with self._told(request, channel):
-            response = await self._client.send(sent, stream=True)
+            response = await client.send(sent, stream=True)
         try:
             if response.status_code != 200:
                 with self._told(request, channel):
@@ -204,9 +227,25 @@ class Rest:
         with _as_ours(request):
             sent = self._built(client, request)
         channel = self._leaves(sent)
-        with self._told(request, channel):
-            response = await client.send(sent)
+        async with self._in_use(client):
+            with self._told(request, channel):
+                response = await client.send(sent)
         return self._arrived(channel, response)
+
+    @contextlib.asynccontextmanager
+    async def _in_use(self, client: httpx.AsyncClient) -> AsyncIterator[None]:
+        """Keeps the connections of a client open; the last to leave one that was replaced meanwhile
+        closes them."""
+        self._busy[client] = self._busy.get(client, 0) + 1
+        try:
+            yield
+        finally:
+            if client in self._busy:  # else it was closed meanwhile
+                self._busy[client] -= 1
+                if not self._busy[client]:
+                    del self._busy[client]
+                    if client is not self._client:
+                        await client.aclose()
 
     # --- what is told to whoever listens (`brokers.net.tap`)
 

@@ -22,6 +22,7 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
+from tests.venues.deaf import Deaf
 from tests.venues.served import Served
 
 ORDER = Request(method="POST", path="/orders", query="a=1%2B2", body=b'{"q": 1}')
@@ -95,6 +96,60 @@ async def test_without_a_connection_nothing_was_sent(server: Served) -> None:
     with pytest.raises(NotSent, match="is not connected"):
         await client.send(ORDER)
     assert server.requests == []
+
+
+@pytest.fixture
+async def deaf() -> AsyncIterator[tuple[Deaf, Rest]]:
+    async with Deaf() as server:
+        client = Rest(server.url, answer_seconds=20)
+        await client.open()
+        yield server, client
+        await client.close()
+
+
+LOOK = Request(method="GET", path="/orders")
+
+
+async def test_C440_to_open_again_is_to_send_on_new_connections(deaf: tuple[Deaf, Rest]) -> None:
+    """One that carries nothing any more would keep the first request for its whole time."""
+    server, rest = deaf
+    await rest.send(LOOK)
+    server.connections[0].hears.clear()
+    async with asyncio.timeout(5):
+        await rest.open()
+        await rest.send(LOOK)
+    assert [each.requests for each in server.connections] == [1, 1]
+
+
+async def test_C440_what_is_under_way_as_it_is_opened_again_gets_its_answer(
+    deaf: tuple[Deaf, Rest],
+) -> None:
+    server, rest = deaf
+    await rest.send(LOOK)
+    server.connections[0].hears.clear()
+    asked = asyncio.create_task(rest.send(LOOK))
+    while server.connections[0].requests < 2:
+        await asyncio.sleep(0.001)
+    await rest.open()
+    await rest.send(LOOK)
+    assert not asked.done()
+    server.connections[0].hears.set()
+    assert (await asked).status == 200
+
+
+async def test_what_is_under_way_on_any_connection_ends_as_ambiguous_when_it_is_closed(
+    deaf: tuple[Deaf, Rest],
+) -> None:
+    server, rest = deaf
+    await rest.send(LOOK)
+    server.connections[0].hears.clear()
+    asked = asyncio.create_task(rest.send(LOOK))
+    while server.connections[0].requests < 2:
+        await asyncio.sleep(0.001)
+    await rest.open()
+    await rest.close()
+    with pytest.raises(Ambiguous):
+        await asked
 
 
 async def test_a_request_that_gets_no_connection_in_time_was_not_sent(server: Served) -> None:
