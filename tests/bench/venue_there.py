@@ -46,7 +46,8 @@ class Relay:
             writer.transport.abort()
 
     def stop(self) -> None:
-        """Carry nothing more on any connection there is, and close none; new ones are carried."""
+        """Carry no byte more on any connection there is, and close none; what an end closes is
+        closed at the other, since TWS keeps a client id until then. New ones are carried."""
         for carries in self._pairs.values():
             carries.clear()
 
@@ -64,8 +65,8 @@ class Relay:
     ) -> None:
         with contextlib.suppress(ConnectionError):
             while read := await source.read(65_536):
-                await carries.wait()
-                sink.write(read)
+                if carries.is_set():
+                    sink.write(read)
         sink.close()
         del self._pairs[sink]
 
