@@ -125,5 +125,10 @@ class CountedPool(ThreadPoolExecutor):
         return job
 
     def _done(self, job: "Future[Any]") -> None:
+        # Called first of all, and to be told last: the loop lets time pass once it has heard of
+        # this, and whoever waits for the job must have heard of it before.
+        job._done_callbacks.append(self._told)  # type: ignore[attr-defined]
+
+    def _told(self, job: "Future[Any]") -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._loop.ended)

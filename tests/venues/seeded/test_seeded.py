@@ -10,6 +10,7 @@ import logging
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,25 @@ def test_a_thread_that_works_is_waited_for() -> None:
             assert loop.time() < 1
         await asyncio.to_thread(time.sleep, 0.05)
         assert loop.time() < 1
+        await sleeps
+
+    skipped(main)
+
+
+def test_who_waits_for_a_thread_hears_of_its_end_before_time_passes() -> None:
+    """However slowly the thread tells one after the other."""
+
+    def slow(job: Future[None]) -> None:
+        time.sleep(0.05)
+
+    async def main(loop: SkippingLoop) -> None:
+        with CountedPool(1) as pool:
+            job = pool.submit(time.sleep, 0.05)
+            job.add_done_callback(slow)
+            works = asyncio.wrap_future(job)
+            sleeps = asyncio.ensure_future(asyncio.sleep(3600))
+            done, _ = await asyncio.wait({works, sleeps}, return_when=asyncio.FIRST_COMPLETED)
+            assert done == {works}
         await sleeps
 
     skipped(main)
