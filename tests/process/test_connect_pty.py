@@ -161,7 +161,9 @@ def test_U72_what_the_doctor_finds_bad_comes_before_a_start(place: Place) -> Non
     server = place.serve("okx")
     rates = place.folder / "rates.csv"
     rates.write_text("currency,rate,date\nUSDT,1,2026-11-30\n", encoding="utf-8")
-    place.program.configure(f'[data]\nrates = "{rates}"\n\n{server.told["brokers"]}')
+    place.program.configure(
+        f'[account]\ncurrency = "USDT"\n\n[data]\nrates = "{rates}"\n\n{server.told["brokers"]}'
+    )
     person = typed(place.person("connect", "okx"), server.told["environment"])
     person.answers("keyring?", "y").answers("Symbols", "BTC-USDT").answers("Write it?", "y")
     person.sees("currency is USDT, which is the base currency")
