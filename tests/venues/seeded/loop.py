@@ -10,6 +10,7 @@ whatever arrives when.
 
 import asyncio
 import selectors
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -117,11 +118,18 @@ class CountedPool(ThreadPoolExecutor):
         assert isinstance(loop, SkippingLoop)
         self._loop = loop
 
-    def submit(self, *args: Any, **more: Any) -> "Future[Any]":
-        """As in every pool."""
-        job = super().submit(*args, **more)
+    def submit(self, call: Callable[..., Any], /, *args: Any, **more: Any) -> "Future[Any]":
+        """As in every pool; the call begins once its end is sure to be heard of."""
+        heard = threading.Event()
+
+        def begin() -> Any:
+            heard.wait()
+            return call(*args, **more)
+
+        job = super().submit(begin)
         self._loop.begun()
         job.add_done_callback(self._done)
+        heard.set()
         return job
 
     def _done(self, job: "Future[Any]") -> None:

@@ -5,6 +5,7 @@ taken out is noticed.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -173,6 +174,28 @@ def test_who_waits_for_a_thread_hears_of_its_end_before_time_passes() -> None:
             done, _ = await asyncio.wait({works, sleeps}, return_when=asyncio.FIRST_COMPLETED)
             assert done == {works}
         await sleeps
+
+    skipped(main)
+
+
+def test_a_thread_that_is_done_at_once_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However soon it is done: also before its pool has given the job back."""
+    added = Future.add_done_callback
+
+    def late(job: "Future[None]", call: Callable[[Future[None]], None]) -> None:
+        with contextlib.suppress(TimeoutError):
+            job.exception(timeout=0.05)
+        added(job, call)
+
+    monkeypatch.setattr(Future, "add_done_callback", late)
+
+    async def main(loop: SkippingLoop) -> None:
+        with CountedPool(1) as pool:
+            await asyncio.wrap_future(pool.submit(time.sleep, 0))
+            assert loop.working == 0
+            await asyncio.sleep(3600)
 
     skipped(main)
 
