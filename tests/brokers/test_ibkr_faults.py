@@ -970,6 +970,40 @@ async def test_a_tws_that_lets_us_in_and_says_nothing_is_not_sent(lab: TwsLab, t
     await lab.start()
 
 
+async def test_a_tws_that_has_just_started_is_waited_for(
+    lab: TwsLab, tws: Tws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first connection is slow (S#303); one that is slower than we wait was sent nothing."""
+    monkeypatch.setattr(session, "OPEN_SECONDS", 4 * SOON)
+    tws.greets_seconds = 3 * SOON
+    await lab.start()
+    await lab.submit("a", limit="95")
+    await lab.broker.disconnect()
+    tws.greets_seconds = 5 * SOON
+    with pytest.raises(NotSent, match="said nothing for 1 s"):
+        await lab.broker.connect()
+    assert tws.count("place") == 1
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 65_536])
+async def test_messages_may_come_in_pieces_and_joined_to_each_other(
+    lab: TwsLab, tws: Tws, size: int
+) -> None:
+    """Where a message ends is told by its length alone: one byte at a time, cut within a length or
+    a field, or all that is said at once as one piece."""
+    tws.piece = size
+    tws.exchange.slices = 3
+    await lab.start()
+    await asyncio.gather(*(lab.submit(key, "BUY", "9") for key in ("a", "b")))
+    fills = [await lab.filled() for _ in range(6)]
+    assert sorted(report.client_order_id for report in fills) == ["a"] * 3 + ["b"] * 3
+    assert {report.fill.quantity for report in fills if report.fill is not None} == {D(3)}
+    (position,) = await lab.broker.get_positions()
+    assert position.quantity == D(18)
+    told = {fill.execution_id for fill in await lab.broker.get_fills_since(0)}
+    assert told == {report.fill.execution_id for report in fills if report.fill is not None}
+
+
 async def test_what_is_no_tws_is_not_sent(lab: TwsLab, tws: Tws) -> None:
     tws.greeting = "HTTP/1.1 400"
     with pytest.raises(NotSent, match="cannot be read"):

@@ -96,13 +96,32 @@ class Peer:
     next_id: int = 1
     is_muted: bool = False
     subscriptions: dict[int, Listing] = field(default_factory=dict)
+    piece: int = 0
+    """Bytes that are put on the wire at once, wherever messages end; 0: each message whole."""
+    owed: bytearray = field(default_factory=bytearray)
+    cutting: "asyncio.Task[None] | None" = None
 
     def send(self, *fields: Any) -> None:
         self.put(frame(*fields))
 
     def put(self, message: bytes) -> None:
-        if not self.is_muted and not self.writer.is_closing():
+        if self.is_muted or self.writer.is_closing():
+            return
+        if not self.piece:
             self.writer.write(message)
+            return
+        self.owed += message
+        if self.cutting is None:
+            self.cutting = asyncio.create_task(self._cut())
+
+    async def _cut(self) -> None:
+        """Write what is owed piece by piece: what comes meanwhile is joined to it."""
+        while self.owed:
+            await asyncio.sleep(0)  # whoever reads is in this loop, and reads it by itself
+            piece = bytes(self.owed[: self.piece])
+            del self.owed[: self.piece]
+            self.writer.write(piece)
+        self.cutting = None
 
     def error(self, request: int, code: int, text: str) -> None:
         more = ("",) if self.version >= 166 else ()
@@ -159,6 +178,10 @@ class Tws:
         """What is said in place of the version."""
         self.hangs = False
         """True: a program that comes is let in and told nothing."""
+        self.greets_seconds = 0.0
+        """So long after a program came it is told the version, as by one that has just started."""
+        self.piece = 0
+        """What is told to a program that comes arrives in pieces of so many bytes; 0: as sent."""
         self.notices: list[tuple[int, str]] = []
         """Told of each new order, before anything else is."""
         self.answers_cancels = True
@@ -269,6 +292,8 @@ class Tws:
         if self.hangs:
             await reader.read()
             return False
+        await asyncio.sleep(self.greets_seconds)
+        peer.piece = self.piece
         peer.send(self.greeting or peer.version, "20260302 10:00:00 EST")
         self.peers.append(peer)
         return True

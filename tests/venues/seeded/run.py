@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -33,7 +34,6 @@ from tests.venues.seeded.script import Script
 
 START: Final = parse_rfc3339("2026-03-02T17:00:00Z")
 """Noon in New York on a plain Monday, after the accounts were opened."""
-OPENS_SECONDS: Final = 30.0
 BUSY_SECONDS: Final = 45.0
 SETTLES_SECONDS: Final = 40.0
 """Everything may be at rest so long after the last fault."""
@@ -318,8 +318,9 @@ def _shown(event: ev.Event) -> str:
             return str(event)[len(type(event).__name__) :][:400]
 
 
-def run(venue: str, seed: int) -> Outcome:
-    """Run one seed at a venue."""
+@contextlib.contextmanager
+def prepared(venue: str, seed: int) -> Iterator[Run]:
+    """A run of a seed at a venue that has not begun, in a loop of its own."""
     loop = SkippingLoop(LIMIT_SECONDS)
     asyncio.set_event_loop(loop)
     try:
@@ -327,24 +328,31 @@ def run(venue: str, seed: int) -> Outcome:
         place = PLACES[venue](Random(f"place:{venue}:{seed}"), clock.now)
         loop.withheld = lambda: place.withheld
         made = Run(place, loop, clock, seed)
-        outcome = made.outcome
         with place.in_skipped_time(loop):
             try:
-                loop.run_until_complete(made.main())
-            except Exception as error:
-                outcome.broken.append(f"error: {error!r}")
-                outcome.trace.extend(traceback.format_exception(error))
+                yield made
             finally:
                 _end(loop)
         made.database.close()
-        outcome.broken += made.judge.broken
-        outcome.seconds = loop.time()
-        for event in made.events:
-            outcome.kinds[type(event).__name__] += 1
-        return outcome
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def run(venue: str, seed: int) -> Outcome:
+    """Run one seed at a venue."""
+    with prepared(venue, seed) as made:
+        outcome = made.outcome
+        try:
+            made.loop.run_until_complete(made.main())
+        except Exception as error:
+            outcome.broken.append(f"error: {error!r}")
+            outcome.trace.extend(traceback.format_exception(error))
+    outcome.broken += made.judge.broken
+    outcome.seconds = made.loop.time()
+    for event in made.events:
+        outcome.kinds[type(event).__name__] += 1
+    return outcome
 
 
 def _end(loop: SkippingLoop) -> None:
