@@ -202,7 +202,7 @@ def _refused(error: InvalidStatus) -> BrokerError:
     said, wait = f"the stream was refused with HTTP {status}", asked_wait(headers, REFUSED_WAIT)
     if status == 418:
         return Banned(said, wait)
-    if status in {406, 429} or (status == 403 and "retry-after" in headers):
+    if status in {406, 429} or (status in {403, 503} and "retry-after" in headers):
         return Throttled(said, wait)
     if status in {401, 403}:
         return AuthFailed(said)

@@ -169,6 +169,7 @@ LATER = {"Date": "Tue, 01 Dec 2026 10:00:00 GMT", "Retry-After": "Tue, 01 Dec 20
         (406, {"Retry-After": "7"}, Throttled, 7),
         (418, {"Retry-After": "120"}, Banned, 120),
         (403, {"Retry-After": "30"}, Throttled, 30),
+        (503, {"Retry-After": "30"}, Throttled, 30),
         (429, {"Retry-After": "0"}, Throttled, 0),
         (429, LATER, Throttled, 40),
         (429, {}, Throttled, REFUSED_WAIT),
