@@ -11,13 +11,13 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
-from decimal import Decimal
 from functools import partial
 from random import Random
 from typing import Any
 
 from engine.config.orders import ResiliencyConfig
 from engine.core.driver import Step
+from engine.core.leaving import may_leave_again
 from engine.domain.events import OrderSent
 from engine.domain.inputs import (
     GateClosed,
@@ -32,8 +32,7 @@ from engine.domain.inputs import (
     Trouble,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO
-from engine.domain.order import OrderStatus, OrderTerms, Replacement
+from engine.domain.order import OrderTerms, Replacement
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
@@ -479,16 +478,8 @@ class AccountLink:
                 return failed
             left -= pause
             await self.waits.wait(key, pause)
-            known = self._book.order_in(self.name, key)
-            wanted = known is not None and known.status is OrderStatus.PENDING_NEW
-            fits = order.quantity <= self._reducible(order)
-            if not (wanted and fits) or self.lost_since(connection) is not None:
+            if not may_leave_again(self._book, order) or self.lost_since(connection) is not None:
                 return failed
-
-    def _reducible(self, order: OrderTerms) -> Decimal:
-        """How much of what is held an order of this side can take off."""
-        held = self._book.holding(self.name, order.symbol)
-        return ZERO if held is None else max(-held.quantity * order.side.sign, ZERO)
 
     async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> None:
         """Ask for other terms; the core hears of it when it was not taken.

@@ -7,6 +7,7 @@ that was taken while a halt was being cleared waits for the end of that (X-81, C
 
 from collections.abc import Awaitable, Callable
 
+from engine.core.leaving import is_withdrawn
 from engine.domain import events as ev
 from engine.domain.inputs import Input, ModifyFailed, Sending, SubmitFailed
 from engine.domain.order import OrderStatus, OrderTerms, Replacement
@@ -94,8 +95,7 @@ class Sender:
                 await self._journal.written(durable, within=REDUCING_WAITS)
             if order.check_first and not await link.is_new(order):
                 return
-        known = self._book.order_in(order.account, key)
-        withdrawn = known is None or known.status is not OrderStatus.CREATED
+        withdrawn = is_withdrawn(self._book, order)
         if withdrawn or (order.adds_exposure and self._gate.closed):
             self._step(self._gate.withheld(order.account, key))
             return

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.core import lookback
 from engine.domain.account import (
     Account,
     CashMovement,
@@ -47,13 +48,8 @@ from engine.runtime.outside import (
 )
 from engine.runtime.rows import contradicted_orders, net_positions
 from engine.runtime.send_gate import SendGate
-from engine.state import pauses
-from engine.state.account import AccountState
 from engine.state.book import Book
 from engine.state.order import Order
-
-FILL_MARGIN = 600 * NS_PER_SECOND
-"""How far before what is known the venue is asked for fills; the overlap is dropped by id."""
 
 BEAT_SECONDS = 5
 """How long an answer is waited for that nothing depends on but itself."""
@@ -160,21 +156,14 @@ class Venue:
 
         An answer with a number that is none counts as no answer.
         """
-        asked = since = self._time.now()
+        asked = self._time.now()
         known = self._book.order_in(self._broker.name, key)
-        if known is not None:
-            position = (
-                self._book.holding(known.account, known.symbol) if known.check_first else None
-            )
-            opened = position.opened_at if position else asked
-            since = min(
-                known.created_at, opened, self._book.account(self._broker.name).last_fill or asked
-            )
+        since = lookback.order_since(self._book, self._broker.name, key, asked)
         try:
             async with self._link.request(key, grace=0) as then:
                 order = await self._order(key)
                 then(FILLS)
-                fills = await self._broker.get_fills_since(since - FILL_MARGIN)
+                fills = await self._broker.get_fills_since(since)
         except Exception as error:  # one of the six, or ambiguous
             return QueryFailed(self._broker.name, key, self._heard(error))
         fault = "" if order is None else order_fault(order)
@@ -224,8 +213,8 @@ class Venue:
         asked = self._time.now()
         broker = self._broker
         state = self._book.account(broker.name)
-        whole = whole or self._is_whole_due(state, asked)
-        since = self._fills_since(state, asked, whole=whole)
+        whole = whole or lookback.is_whole_due(state, self._whole_at, asked)
+        since = lookback.look_since(state, asked, lag=self.lag, whole=whole)
         known = state.balances is not None
         try:
             async with self._link.request(ORDERS, grace=0) as then:
@@ -282,27 +271,6 @@ class Venue:
             requested_at=asked,
             as_of=self._time.now(),
         )
-
-    def _is_whole_due(self, state: AccountState, now: Nanos) -> bool:
-        """Whether it is time to ask for all fills again that may explain what differs: a list may
-        show one however late, and a kill begins with what there is to know."""
-        kill = state.kill
-        if kill is not None and self._whole_at < kill.started_at:
-            return True
-        return now - self._whole_at >= pauses.LONGEST
-
-    def _fills_since(self, state: AccountState, now: Nanos, *, whole: bool) -> Nanos:
-        """From when on a look asks for fills.
-
-        A `whole` one asks for all since the last that left nothing unexplained, which may be long
-        ago; another for what the last one that was answered can have missed.
-        """
-        if state.balances is None:
-            known = now  # what was before is history, and comes as what is held (X-75)
-        else:
-            begins = state.clean_at if whole else max(state.clean_at, state.seen_at - self.lag)
-            known = max(min(state.last_fill, begins), state.known_since)
-        return max(known - FILL_MARGIN, 0)
 
     def _contradiction(
         self, account: Account, positions: tuple[VenuePosition, ...], asked: Nanos
