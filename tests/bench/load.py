@@ -306,13 +306,12 @@ class Flow:
 QUANTITIES: Final = 4_999
 """So many different quantities are ordered in turn."""
 
-OVERLOAD_TRIES: Final = 40
+OVERLOAD_TRIES: Final = 200
 """How often an order that is refused is tried again, 50 ms apart."""
 
 
-def _intended(engine: Engine, order: PlaceOrder) -> list[ev.OrderIntended]:
+def _intended(events: list[ev.Event]) -> list[ev.OrderIntended]:
     """What an order led to; nothing where it is refused."""
-    events = (record.event for record in engine.step(order))
     return [event for event in events if isinstance(event, ev.OrderIntended)]
 
 
@@ -340,12 +339,13 @@ async def rest(engine: Engine, symbols: list[str], count: int, batch: int = 0) -
             # A thousand in a row may hold up the ticks of a slow machine; what an id was refused
             # with stays its answer (fault 55).
             asked = msgspec.structs.replace(order, intent_id=f"rest-{batch}-{n}-{attempt}")
-            intended = _intended(engine, asked)
+            told = [record.event for record in engine.step(asked)]
+            intended = _intended(told)
             if intended:
                 break
             await asyncio.sleep(0.05)
         if not intended:
-            raise RuntimeError(f"order {n} of {count} was to rest, and is refused")
+            raise RuntimeError(f"order {n} of {count} was to rest, and is refused: {told}")
         keys += [event.terms.client_order_id for event in intended]
         if n % 25 == 24:
             await asyncio.sleep(0)

@@ -1,5 +1,6 @@
 """A person at a real pseudo-terminal who runs one command and types its answers."""
 
+import signal
 import sys
 import termios
 from typing import Any
@@ -24,6 +25,9 @@ class Person:
             encoding="utf-8",
             timeout=PATIENCE,
             dimensions=(50, 200),
+            # A suite that was started in the background is told to ignore Ctrl+C, and so are its
+            # children; a person's shell does not do that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self._child.delaybeforesend = None
         self._child.logfile_read = self
