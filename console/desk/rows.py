@@ -6,7 +6,7 @@ from console.desk.values import FillRow, OrderRow, PositionRow
 from engine.domain.events import OrderFilled, Record
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
-from engine.exits.rules import shown_target
+from engine.exits.target import shown_target
 from engine.state.cover import covered, stop_of
 from engine.state.order import Order
 from engine.state.position import Position

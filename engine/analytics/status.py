@@ -14,7 +14,7 @@ from engine.domain.instant import Nanos, clipped, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import CircuitState, LinkState, Mode, Phase, RunState
 from engine.domain.suspicion import CORPORATE_ACTION
-from engine.exits.rules import shown_target
+from engine.exits.target import shown_target
 from engine.plans.kill import kept, left, unknown, vanished
 from engine.state.account import AccountState, Circuit
 from engine.state.cover import covered, stop_of

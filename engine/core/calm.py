@@ -16,7 +16,7 @@ from engine.domain.codes import Verdict
 from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.money import fall
 from engine.domain.run import Phase
-from engine.exits import rules as exits
+from engine.exits import table as exits
 from engine.exits.hours import late_from
 from engine.plans import table as plans
 from engine.risk import triggers

@@ -33,7 +33,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import Fill
 from engine.domain.report import OrderReport
 from engine.domain.suspicion import CORPORATE_ACTION
-from engine.exits import rules as exits
+from engine.exits.hard_stop import is_beyond
 from engine.exits.stops import breach_key
 from engine.state.fold import apply
 from engine.state.order_index import Place
@@ -198,7 +198,7 @@ def _see_quote(world: World, given: Quote, now: Nanos) -> None:
         certain = both_sides(given, falling=position.is_long)
         world.breaches.see(
             breach_key(position.account, position.symbol),
-            breached=exits.is_beyond(position, given.last),
+            breached=is_beyond(position, given.last),
             at=now,
             told_at=world.market.told_at[given.symbol],
             traded_both_sides=certain,
@@ -323,7 +323,7 @@ def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
     world.prices.revalue(symbol)
     held, last = world.book.holding(account, symbol), world.market.mark(symbol)
     is_new = held is not None and held.seq == seq
-    if held is None or is_new or last is None or not exits.is_beyond(held, last):
+    if held is None or is_new or last is None or not is_beyond(held, last):
         # Evidence that a stop was reached ends with the position, or once the stop was moved away
         # from the newest price.
         world.breaches.forget(breach_key(account, symbol))

@@ -7,7 +7,8 @@ from engine.domain.instant import Nanos
 from engine.domain.money import plain
 from engine.domain.position import ExitReason
 from engine.domain.run import Phase, Severity
-from engine.exits import rules
+from engine.exits import table
+from engine.exits.end_of_day import EOD_PRIORITY
 from engine.exits.hours import before_close, is_late
 from engine.plans.exit import plan_exit
 from engine.plans.too_small import is_too_small
@@ -27,7 +28,7 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
     if world.is_shut(position.symbol, now):
         yield from _end_missed(world, position, now)
         return
-    decided = rules.ask_all(world, position, now)
+    decided = table.ask_all(world, position, now)
     if decided is None:
         return
     yield from plan_exit(
@@ -57,7 +58,7 @@ def _end_missed(world: World, position: Position, now: Nanos) -> Iterator[ev.Eve
     yield from plan_exit(
         position,
         reason=ExitReason.EOD,
-        priority=rules.EOD_PRIORITY,
+        priority=EOD_PRIORITY,
         detail="missed",
         measured="closed",
         limit=before_close(world),

@@ -22,8 +22,8 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import ADDING, VENUE, Fill, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
+from engine.exits.end_of_day import EOD_PRIORITY
 from engine.exits.hours import before_close, is_late
-from engine.exits.rules import EOD_PRIORITY
 from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt

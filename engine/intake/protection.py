@@ -10,8 +10,8 @@ from engine.domain.codes import Code
 from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_multiple, plain
-from engine.exits.rules import target_price
 from engine.exits.stops import stop_trades
+from engine.exits.target import target_price
 from engine.intake.closing import not_held
 from engine.intake.operator import REFUSED, acted, is_trading, no_account, refuse
 from engine.plans import suspected_split

@@ -34,7 +34,8 @@ from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderTerms, Side
 from engine.domain.position import ExitReason
-from engine.exits.rules import EXITS, Exit, ExitRule
+from engine.exits.answer import Exit, ExitRule
+from engine.exits.table import EXITS
 from engine.pipeline.intent import build
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
@@ -100,7 +101,7 @@ def test_a_new_exit_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     row = ExitRule(
         reason=ExitReason.TIME_STOP, priority=5, config_key="exits.time_stop_minutes", ask=too_long
     )
-    monkeypatch.setattr("engine.exits.rules.EXITS", (*EXITS, row))
+    monkeypatch.setattr("engine.exits.table.EXITS", (*EXITS, row))
 
     async def play(desk: Rehearsal) -> tuple[Decimal, Decimal]:
         await buy(desk)

@@ -18,7 +18,7 @@ from engine.domain.instant import parse_rfc3339
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import Flatten, LinkState, Mode
 from engine.domain.signal import TradeType
-from engine.exits.rules import target_price
+from engine.exits.target import target_price
 from engine.state.book import Book
 from engine.state.holdings import split
 from engine.state.position import ExitPlan

@@ -9,8 +9,10 @@ from engine.domain.instant import parse_rfc3339
 from engine.domain.order import Purpose
 from engine.domain.position import ExitReason
 from engine.domain.signal import TradeType
-from engine.exits import rules
-from engine.exits.rules import EXITS, Exit, ExitRule, ask_all
+from engine.exits import table
+from engine.exits.answer import Exit, ExitRule
+from engine.exits.table import EXITS, ask_all
+from engine.exits.target import target_price
 from engine.world import World
 from tests.engine.driver import CoreDriver
 from tests.engine.worlds import MIDDAY
@@ -108,7 +110,7 @@ def test_d10_a_moved_stop_does_not_move_the_target() -> None:
     data.accounts["paper"].positions["AAPL"] = msgspec.structs.replace(
         data.accounts["paper"].positions["AAPL"], stop=Decimal("180.18")
     )
-    assert rules.target_price(desk.world, data.accounts["paper"].positions["AAPL"]) == 190
+    assert target_price(desk.world, data.accounts["paper"].positions["AAPL"]) == 190
 
 
 def test_all_true_at_once_the_stop_wins() -> None:
@@ -137,7 +139,7 @@ def test_a_new_exit_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
         reason=ExitReason.TIME_STOP, priority=5, config_key="exits.time_stop_minutes", ask=always
     )
     desk = long()
-    monkeypatch.setattr(rules, "EXITS", (*EXITS, row))
+    monkeypatch.setattr(table, "EXITS", (*EXITS, row))
     desk.later(1).quote("AAPL", "180")
     assert reason(desk) is ExitReason.TIME_STOP
     assert desk.last(Purpose.EXIT, "AAPL").reduce_only

@@ -8,7 +8,7 @@ import pytest
 from engine.analytics.status import status_of
 from engine.domain.codes import Answer
 from engine.domain.instrument import default_instrument
-from engine.exits.rules import target_price
+from engine.exits.target import target_price
 from engine.risk.checks.order import on_tick
 from engine.risk.finding import Finding
 from tests.engine.worlds import MIDDAY, Built

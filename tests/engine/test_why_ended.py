@@ -11,7 +11,7 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.inputs import CancelFailed, QueryAnswered, Stop
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
-from engine.exits.rules import is_beyond
+from engine.exits.hard_stop import is_beyond
 from engine.exits.stops import breach_key
 from engine.ports import Ambiguous
 from tests.engine.driver import CoreDriver

@@ -25,7 +25,7 @@ from engine.domain.market import Quote
 from engine.domain.money import ZERO
 from engine.domain.order import Fill
 from engine.domain.run import KillState, Severity
-from engine.exits import rules
+from engine.exits import hard_stop
 from engine.plans import exit as closing
 from engine.plans import kill, protect, table
 from engine.reconcile import compare
@@ -194,7 +194,7 @@ def _touches_stops(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(closing, "is_trading", lambda *args: False)
     patching.setattr(protect, "is_trading", lambda *args: False)
     patching.setattr(protect, "trades_until", lambda *args: 0)
-    patching.setattr(rules, "left_to_stops", lambda *args: 0)
+    patching.setattr(hard_stop, "left_to_stops", lambda *args: 0)
 
 
 # --- a close that waits for its market goes on with it --------------------------------------------

@@ -21,7 +21,7 @@ from engine.domain.market import Quote
 from engine.domain.order import Fill
 from engine.domain.position import ExitReason
 from engine.domain.run import Trigger
-from engine.exits import rules
+from engine.exits import table, target
 from engine.intake import operator
 from engine.plans import kill, suspected_split
 from engine.risk import gate, triggers
@@ -107,8 +107,8 @@ def _rests_overnight(patching: pytest.MonkeyPatch) -> None:
 
 
 def _holds_overnight(patching: pytest.MonkeyPatch) -> None:
-    rows = tuple(row for row in rules.EXITS if row.reason is not ExitReason.EOD)
-    patching.setattr(rules, "EXITS", rows)
+    rows = tuple(row for row in table.EXITS if row.reason is not ExitReason.EOD)
+    patching.setattr(table, "EXITS", rows)
 
 
 def _brings_no_stop(patching: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def _trades_unseen(patching: pytest.MonkeyPatch) -> None:
 
 
 def _takes_any_tick(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(rules, "_leaps", lambda *args: False)
+    patching.setattr(target, "_leaps", lambda *args: False)
 
 
 def _proves_by_one(patching: pytest.MonkeyPatch) -> None:
