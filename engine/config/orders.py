@@ -67,6 +67,9 @@ class ExitsConfig(Section):
     time_stop_minutes: Annotated[int, whole(1, 10_080)] = Field(
         120, description="day trades without progress"
     )
+    time_stop_progress_pct: ShareOrNone = Field(
+        Decimal("0.005"), description="of the entry: what counts as progress"
+    )
     eod_close_minutes_before: Annotated[int, whole(1, 240)] = Field(
         5, description="day trades are closed this long before the session ends"
     )

@@ -71,7 +71,6 @@ NOT_BUILT: Final = (
         scale_in_enabled=True,
         scale_in_initial_pct=_DEFAULTS.entries.scale_in_initial_pct,
     ),
-    *_table("exits", "the time stop", time_stop_minutes=120),
     *_table("exits", "the trailing stop", trailing_stop_cloud="pullback"),
     *_table("exits", "the structure stop", stop_mode="both"),
     *_table("exits", "moving a stop to breakeven", breakeven=False),

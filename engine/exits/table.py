@@ -8,10 +8,11 @@ from engine.exits.answer import ExitRule, WinningExit
 from engine.exits.end_of_day import END_OF_DAY
 from engine.exits.hard_stop import HARD_STOP
 from engine.exits.target import TARGET
+from engine.exits.time_stop import TIME_STOP
 from engine.state.position import Position
 from engine.world import World
 
-EXITS: tuple[ExitRule, ...] = (HARD_STOP, TARGET, END_OF_DAY)
+EXITS: tuple[ExitRule, ...] = (HARD_STOP, TARGET, TIME_STOP, END_OF_DAY)
 
 
 def ask_all(

@@ -4,20 +4,12 @@ from decimal import Decimal
 from typing import Final
 
 from engine.domain.instant import Nanos
-from engine.domain.market import Quote
 from engine.domain.money import plain, round_price
 from engine.domain.position import ExitReason
 from engine.exits.answer import Exit, ExitRule, by_price
+from engine.exits.price import close_price, is_so
 from engine.state.position import Position
 from engine.world import World
-from engine.world.evidence import leaps
-
-
-def exit_price(quote: Quote, position: Position) -> Decimal:
-    """The price a close would meet: the worse of last and the side it trades on."""
-    if position.is_long:
-        return min(quote.last, quote.bid) if quote.bid else quote.last
-    return max(quote.last, quote.ask) if quote.ask else quote.last
 
 
 def target_price(world: World, position: Position) -> Decimal | None:
@@ -47,18 +39,10 @@ def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:
     target = target_price(world, position)
     if quote is None or target is None or world.prices.suspicion_of(position) is not None:
         return None
-    price = exit_price(quote, position)
-    if (price - target) * position.sign < 0 or _leaps(world, position, price, target):
+    price = close_price(quote, position)
+    if not is_so(world, position.symbol, price, lambda p: (p - target) * position.sign >= 0):
         return None
     return Exit(measured=plain(price), limit=plain(target))
-
-
-def _leaps(world: World, position: Position, price: Decimal, target: Decimal) -> bool:
-    """Whether a price at the target is a bad tick, and the price that has evidence is not there."""
-    proved = world.prices.proved(position.symbol)
-    if proved is None or (proved - target) * position.sign >= 0:
-        return False
-    return leaps(price, proved)
 
 
 TARGET: Final = ExitRule(

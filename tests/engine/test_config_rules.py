@@ -424,7 +424,6 @@ OTHER: dict[str, object] = {
     "entries.medium_conviction_order_type": "market",
     "entries.scale_in_enabled": False,
     "entries.scale_in_initial_pct": "0.4",
-    "exits.time_stop_minutes": 60,
     "exits.trailing_stop_cloud": "fast",
     "exits.stop_mode": "hard",
     "exits.breakeven": True,

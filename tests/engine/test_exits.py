@@ -72,7 +72,7 @@ def test_d11_scalps_and_day_trades_are_flat_before_the_close() -> None:
     for hold, closes in ((TradeType.SCALP, 1), (TradeType.DAY, 1), (TradeType.SWING, 0)):
         desk = CoreDriver()
         desk.fill(desk.order("AAPL", 10, "180", hold=hold), None, "180")
-        desk.price("AAPL", "180")
+        desk.price("AAPL", "182")  # that is progress
         desk.now = parse_rfc3339("2013-10-07T19:54:59.999Z")
         desk.tick(0)
         assert reason(desk) is None

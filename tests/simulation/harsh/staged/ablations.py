@@ -21,7 +21,7 @@ from engine.domain.market import Quote
 from engine.domain.order import Fill
 from engine.domain.position import ExitReason
 from engine.domain.run import Trigger
-from engine.exits import table, target
+from engine.exits import price, table
 from engine.intake import operator
 from engine.plans import kill, suspected_split
 from engine.risk import gate, triggers
@@ -127,7 +127,7 @@ def _trades_unseen(patching: pytest.MonkeyPatch) -> None:
 
 
 def _takes_any_tick(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(target, "_leaps", lambda *args: False)
+    patching.setattr(price, "leaps", lambda *args: False)
 
 
 def _proves_by_one(patching: pytest.MonkeyPatch) -> None:
