@@ -1,12 +1,13 @@
-"""The report of a replay (INTERFACE `replay --report`; A-392, A-421)."""
+"""The report of a replay (INTERFACE `replay --report`; A-392, A-421, A-422)."""
 
-import math
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
+from engine.analytics import metrics
 from engine.analytics.status import status_of
 from engine.domain import events as ev
 from engine.domain.instant import rfc3339
@@ -78,6 +79,8 @@ def report_of(
     outcomes = Counter({str(code): n for code, n in data.outcomes.items() if n})
     starting = data.starting_equity if data.starting_equity is not None else world.money.cash
     status = status_of(world, engine.clock.now())
+    year = YEAR.get(world.home.name, EXCHANGE_YEAR)
+    performance = metrics.performance_of(tally.ends, year=year, worst=tally.drawdown)
     return {
         "bars": bars,
         "symbols": list(symbols),
@@ -99,8 +102,35 @@ def report_of(
         "adjustment": plain(data.adjustments),
         "commission": plain(data.commission),
         "max_drawdown_pct": plain(round(tally.drawdown, 8)),
-        "sharpe": sharpe(tally.ends, YEAR.get(world.home.name, EXCHANGE_YEAR)),
+        "sharpe": None if performance.sharpe is None else plain(performance.sharpe),
+        "performance": _figures(performance),
+        "trades": _trades(tally.trips, engine.book.currency_of),
         "halted": data.halt is not None,
+    }
+
+
+def _trades(trips: list[RoundTrip], currency_of: Callable[[str], str]) -> dict[str, Any]:
+    """The figures of the trades in each currency, all and by the kind of signal."""
+    by_currency: dict[str, list[RoundTrip]] = {}
+    for trip in trips:
+        by_currency.setdefault(currency_of(trip.symbol), []).append(trip)
+    return {
+        currency: {
+            "all": _figures(metrics.statistics_of(known)),
+            "by_signal": {
+                kind: _figures(told)
+                for kind, told in metrics.grouped(known, lambda trip: trip.signal_type).items()
+            },
+        }
+        for currency, known in sorted(by_currency.items())
+    }
+
+
+def _figures(told: metrics.Performance | metrics.TradeStatistics) -> dict[str, Any]:
+    """Figures as a report has them: decimals as text."""
+    return {
+        name: plain(value) if isinstance(value, Decimal) else value
+        for name, value in msgspec.structs.asdict(told).items()
     }
 
 
@@ -122,17 +152,3 @@ def round_trip(trip: RoundTrip) -> dict[str, Any]:
         else:
             row[name] = plain(value) if isinstance(value, Decimal) else msgspec.to_builtins(value)
     return row
-
-
-def sharpe(days: list[tuple[Decimal, Decimal]], year: int) -> str | None:
-    """Mean over sample deviation of the days' returns, for a year; None where undefined (D-30)."""
-    returns = [end / start - 1 for start, end in days if start > 0]
-    if len(returns) < 2:
-        return None
-    mean = sum(returns, ZERO) / len(returns)
-    variance = sum(((r - mean) ** 2 for r in returns), ZERO) / (len(returns) - 1)
-    if not variance:
-        return None
-    # A statistic: the root of the year's length is the only irrational number in it.
-    ratio = float(mean) / math.sqrt(float(variance)) * math.sqrt(year)
-    return plain(round(Decimal(repr(ratio)), 6))

@@ -18,7 +18,7 @@ import pytest
 from brokers.paper.bars import check_bars
 from console.cli.program import main
 from console.host import replay
-from console.host.report import sharpe
+from engine.analytics.metrics import performance_of
 from engine.config import Config
 from engine.reference.textfile import BadFile
 from storage.connection import memory_database
@@ -31,8 +31,8 @@ MONDAY = datetime.datetime(2013, 10, 7, 13, 30, tzinfo=datetime.UTC)
 REPORT = {
     "bars", "symbols", "signals", "outcomes", "orders", "fills", "round_trips", "starting_equity",
     "ending_equity", "cash", "positions", "realized_pnl", "unrealized_pnl", "commission",
-    "flows", "adjustment", "max_drawdown_pct", "sharpe", "halted", "events", "digest",
-    "wall_seconds", "virtual_seconds",
+    "flows", "adjustment", "max_drawdown_pct", "sharpe", "performance", "trades", "halted",
+    "events", "digest", "wall_seconds", "virtual_seconds",
 }  # fmt: skip
 TRIP = {
     "symbol", "direction", "trade_type", "quantity", "entry_price", "exit_price", "entry_time",
@@ -358,7 +358,9 @@ def test_the_recorded_markets_trade_and_add_up(name: str, shared_market: Path) -
 def test_D30_sharpe_is_of_daily_returns_and_null_where_undefined(
     days: list[tuple[str, str]], expected: str | None
 ) -> None:
-    assert sharpe([(Decimal(a), Decimal(b)) for a, b in days], 252) == expected
+    ends = [(Decimal(a), Decimal(b)) for a, b in days]
+    told = performance_of(ends, year=252, worst=Decimal("0.1")).sharpe
+    assert told == (None if expected is None else Decimal(expected))
 
 
 GOLDEN = "eaf3a2ba049be22bb065d5695f201bc8727720a55b7a32425a504fca5befea38"

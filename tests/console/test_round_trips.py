@@ -80,3 +80,6 @@ def _adds_up(found: dict[str, Any], trip: dict[str, Any]) -> None:
     ended = Decimal(found["ending_equity"]) - Decimal(found["starting_equity"])
     assert abs(ended - earned) < Decimal("0.01")
     assert Decimal(found["cash"]) == Decimal(found["ending_equity"])
+    told = found["trades"]["USD"]
+    assert told["all"] == told["by_signal"]["mine"]
+    assert (told["all"]["trades"], told["all"]["total_pnl"]) == (1, trip["pnl"])
