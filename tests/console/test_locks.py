@@ -1,10 +1,12 @@
 """One engine an account, proved with real processes; and the fence that ends a holder."""
 
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -248,21 +250,25 @@ def test_the_fence_says_when_the_lock_is_not_free(path: Path, start: Start) -> N
 
 @pytest.mark.parametrize("work", [Work.KILL, Work.RESET])
 def test_x52_another_command_at_work_is_waited_for_and_not_ended(
-    path: Path, start: Start, work: Work, capsys: pytest.CaptureFixture[str]
+    path: Path, start: Start, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child = start(path, work)
     assert says(child) == "holds"
     assert holder(path) == Holder(child.pid, "/state", work)
     patience = Patience(0)
+    shown = io.StringIO()  # read without being emptied, which would lose what is written meanwhile
+    monkeypatch.setattr(sys, "stderr", shown)
     with ThreadPoolExecutor(1) as person:
         fenced = person.submit(fence, path, state_dir=Path("/kill"), patience=patience)
-        while not (told := capsys.readouterr().err):
-            pass
+        end = time.monotonic() + 30
+        while not shown.getvalue().endswith("\n") and time.monotonic() < end:
+            time.sleep(0.01)
         assert not fenced.done()
         child.communicate("")
         lock, ended = fenced.result(timeout=30)
     lock.release()
     assert (ended, child.returncode) == (None, 0)
+    told = shown.getvalue()
     assert f"a {work} (process {child.pid}) is at work" in told
     assert "engine" not in told
 
