@@ -7,7 +7,7 @@ defined is None, which is neither 0 nor very good. Ratios are rounded to six pla
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 import msgspec
@@ -16,6 +16,8 @@ from engine.domain.money import ZERO
 from engine.domain.position import RoundTrip
 
 PLACES: Final = Decimal("0.000001")
+_WIDE: Final = Context(prec=64)
+"""A deviation that is nothing but rounding makes a ratio of more digits than money has."""
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,4 +159,4 @@ def _ratio(part: Decimal, of: Decimal) -> Decimal | None:
 
 
 def _rounded(value: Decimal) -> Decimal:
-    return value.quantize(PLACES)
+    return value.quantize(PLACES, context=_WIDE)

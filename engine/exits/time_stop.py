@@ -30,8 +30,10 @@ def time_stop(world: World, position: Position, now: Nanos) -> Exit | None:
 
 
 def _concerns(position: Position) -> bool:
-    """Scalps have shorter times of their own; what no signal opened is left to its owner (X-80)."""
-    return position.managed and position.trade_type is TradeType.DAY
+    """Scalps have shorter times of their own; what no signal opened is left to its owner (X-80). Of
+    a price that is not above 0 no gain is a fraction."""
+    is_ours = position.managed and position.trade_type is TradeType.DAY
+    return is_ours and position.average_price > 0
 
 
 def _due_at(world: World, position: Position) -> Nanos:

@@ -154,3 +154,9 @@ def test_A422_trades_are_told_by_what_led_to_them() -> None:
     assert list(told) == ["cross", "flip"]
     assert (told["cross"].trades, told["cross"].total_pnl) == (2, 2)
     assert (told["flip"].trades, told["flip"].total_pnl) == (1, 1)
+
+
+def test_a_deviation_of_the_last_digit_is_a_figure_and_no_error() -> None:
+    found = sharpe([D("0.01"), D("0.01") + D("1e-27")], YEAR)
+    assert found is not None
+    assert found > D("1e20")

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from engine.domain import commands as ask
@@ -9,8 +10,9 @@ from engine.domain import events as ev
 from engine.domain.order import OrderType, Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.signal import TradeType
+from engine.exits.table import ask_all
 from tests.engine.driver import CoreDriver
-from tests.engine.worlds import AXION, config_of
+from tests.engine.worlds import AXION, BROKER, config_of
 
 D = Decimal
 HOURS = 2 * 3600.0
@@ -136,3 +138,11 @@ def test_a171_it_fires_by_itself_where_no_price_comes() -> None:
     assert desk.core.calm_until <= desk.now + (HOURS - 1) * 1e9
     desk.tick(HOURS - 1)
     assert reasons(desk) == [ExitReason.TIME_STOP]
+
+
+@pytest.mark.parametrize("paid", ["0", "-37"])
+def test_what_cost_nothing_or_less_has_no_progress_to_measure(paid: str) -> None:
+    desk = held()
+    positions = desk.book.data.accounts[BROKER].positions
+    positions[SYMBOL] = msgspec.structs.replace(positions[SYMBOL], cost=D(paid) * 100)
+    assert ask_all(desk.world, positions[SYMBOL], desk.now + int(HOURS * 1e9)) is None
